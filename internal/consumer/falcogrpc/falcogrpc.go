@@ -67,9 +67,10 @@ const (
 	// versionTimeout bounds the question for Falco's version, which is the first thing on a
 	// connection and so also shows whether there is one.
 	versionTimeout = 5 * time.Second
-	// quiet is how long a stream must bring nothing, after the last request, to be ended
-	// without loss. Falco answers a request at once.
-	quiet = 100 * time.Millisecond
+	// quiet is how long a stream must bring nothing, after the last request and while we wait
+	// for it, to be ended without loss. Falco answers a request at once; the rest is for a
+	// machine that is busy.
+	quiet = 300 * time.Millisecond
 	// stopTimeout bounds the wait for a quiet stream. The daemon has 5 s to stop in all.
 	stopTimeout = 3 * time.Second
 	// healthyAfter is how long a stream must have lived, if it brought nothing, to count as
@@ -86,6 +87,7 @@ type Input struct {
 	dialErr atomic.Pointer[error] // why the last attempt to dial failed
 
 	arrived atomic.Uint64 // messages received, of all streams
+	waiting atomic.Bool   // whether the stream is being waited for: not while a message is taken in
 }
 
 // New checks the options and makes an input that hands its alerts to the intake. The ledger
@@ -266,7 +268,7 @@ func (in *Input) settle(received <-chan error) (stopped bool, err error) {
 		case <-tick.C:
 		}
 		now := in.arrived.Load()
-		if now == last {
+		if now == last && in.waiting.Load() {
 			return true, nil
 		}
 		if last = now; time.Now().After(deadline) {
@@ -279,7 +281,10 @@ func (in *Input) settle(received <-chan error) (stopped bool, err error) {
 func (in *Input) receive(ctx context.Context, stream outputs.Service_SubClient) error {
 	for {
 		var f frame
-		if err := stream.RecvMsg(&f); err != nil {
+		in.waiting.Store(true)
+		err := stream.RecvMsg(&f)
+		in.waiting.Store(false)
+		if err != nil {
 			return err
 		}
 		in.arrived.Add(1)
