@@ -55,6 +55,7 @@ type bench struct {
 	ledger  *consumer.Ledger
 	logs    *lockedBuffer
 	at      journal.Cursor
+	changed chan struct{} // gets something after a change of the ledger's state
 	stop    func()
 }
 
@@ -62,7 +63,7 @@ type bench struct {
 // latest, at the end of the test.
 func subscribe(t *testing.T, to consumer.Appender, change func(*falcogrpc.Options)) *bench {
 	t.Helper()
-	b := &bench{T: t, path: filepath.Join(t.TempDir(), "falco.sock"), logs: new(lockedBuffer)}
+	b := &bench{T: t, path: filepath.Join(t.TempDir(), "falco.sock"), logs: new(lockedBuffer), changed: make(chan struct{}, 1)}
 	if to == nil {
 		b.journal = journal.NewMemory(journal.MemoryOptions{})
 		to = b.journal
@@ -73,6 +74,12 @@ func subscribe(t *testing.T, to consumer.Appender, change func(*falcogrpc.Option
 	}
 	log := slog.New(slog.NewTextHandler(b.logs, nil))
 	b.ledger = consumer.NewLedger("grpc", falcogrpc.Kind, opts.Address)
+	b.ledger.OnState(func() {
+		select {
+		case b.changed <- struct{}{}:
+		default:
+		}
+	})
 	intake := consumer.NewIntake("grpc", to, b.ledger, log)
 	in, err := falcogrpc.New(opts, intake, b.ledger, log)
 	if err != nil {
@@ -279,17 +286,10 @@ func TestOtherServer(t *testing.T) {
 // waitReason waits until the reason of the state holds a text.
 func (b *bench) waitReason(want string) {
 	b.Helper()
-	changed := make(chan struct{}, 1)
-	b.ledger.OnState(func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
 	timeout := time.After(patience)
 	for !strings.Contains(b.ledger.Status().Reason, want) {
 		select {
-		case <-changed:
+		case <-b.changed:
 		case <-timeout:
 			b.Fatalf("reason %q; want %q", b.ledger.Status().Reason, want)
 		}
