@@ -1,0 +1,155 @@
+// Package attack knows the facts of MITRE ATT&CK that reports need, and resolves the tags of
+// Falco rules to them.
+//
+// The facts (ids, names, links, relations) are of ATT&CK v18.1 and embedded; facts.json names
+// their source, and the generator in gen makes it. The descriptions are falco-reporter's own.
+// Of v19.1 it knows the new ids and names, so that rules written for it are understood:
+//
+//   - An id of v19.1 that replaced one technique of v18.1 resolves to that technique.
+//   - One that replaced several of them, or none, resolves to itself; see [Technique.Version].
+//   - Stealth and Defense Impairment, into which v19.1 split Defense Evasion, resolve to that.
+//
+// How a tag is read is said at [Data.Resolve].
+//
+// The package starts no goroutine. What it resolved is cached by the set of tags, at most
+// maxSets of them; when the cache is full it is emptied and fills again.
+package attack
+
+import (
+	"embed"
+	"fmt"
+
+	falcoreporterv1 "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/attack/facts"
+)
+
+//go:generate go run ./gen
+
+//go:embed facts.json
+var embeddedFacts []byte
+
+//go:embed descriptions/*.yaml
+var embeddedDescriptions embed.FS
+
+// Data is the facts and descriptions of ATT&CK. It never changes and may be used concurrently.
+type Data struct {
+	version, notice string
+
+	tactics    map[string]*Tactic    // by id
+	techniques map[string]*Technique // by id, those of the later version too
+
+	tags           tagIndex
+	tacticMessages map[*Tactic]*falcoreporterv1.Tactic // with descriptions
+	cache          cache
+}
+
+// Tactic is an ATT&CK tactic: what an attacker wants to achieve.
+type Tactic struct {
+	// ID is such as TA0005, Shortname such as defense-evasion, Name such as Defense Evasion.
+	ID, Shortname, Name string
+	// Description is falco-reporter's own.
+	Description string
+	// URL is MITRE's page.
+	URL string
+	// Order is the place in ATT&CK's order, from 1.
+	Order int
+}
+
+// Technique is an ATT&CK technique or sub-technique: how an attacker does it. Its slices must
+// not be changed.
+type Technique struct {
+	// ID is such as T1059.004.
+	ID string
+	// Name is the name; of a sub-technique without its parent's.
+	Name string
+	// ParentID and ParentName are empty for a technique that is no sub-technique.
+	ParentID, ParentName string
+	// Description is falco-reporter's own; empty for techniques that concern neither Linux
+	// nor containers and for those that MITRE has given up.
+	Description string
+	// URL is MITRE's page.
+	URL string
+	// Tactics are those that it belongs to, in ATT&CK's order.
+	Tactics []*Tactic
+	// Mitigations are MITRE's, in order of id.
+	Mitigations []Mitigation
+	// DetectionStrategies are MITRE's.
+	DetectionStrategies []DetectionStrategy
+	// Linux and Containers are whether it applies to these platforms.
+	Linux, Containers bool
+	// Revoked is whether MITRE replaced it; ReplacedBy is the live technique that took its
+	// place in the end.
+	Revoked    bool
+	ReplacedBy string
+	// Deprecated is whether MITRE gave it up without a replacement.
+	Deprecated bool
+	// Version is the ATT&CK version that these facts are of. It is later than Data.Version
+	// for an id that only the later version has.
+	Version string
+	// Replaces are the ids in Data.Version that a technique of the later version replaced.
+	Replaces []string
+}
+
+// Mitigation is an ATT&CK mitigation.
+type Mitigation struct {
+	// ID is such as M1038.
+	ID, Name string
+	// URL is MITRE's page.
+	URL string
+}
+
+// DetectionStrategy is an ATT&CK detection strategy.
+type DetectionStrategy struct {
+	// ID is such as DET0053.
+	ID, Name string
+}
+
+// Embedded reads the facts and descriptions in the program. It does so anew at each call,
+// within about 10 ms: call it once. A description of an unknown id, a second one of the same
+// id and facts that contradict themselves are errors.
+func Embedded() (*Data, error) {
+	f, err := facts.Decode(embeddedFacts)
+	if err != nil {
+		return nil, err
+	}
+	descriptions, err := readDescriptions(embeddedDescriptions, "descriptions")
+	if err != nil {
+		return nil, err
+	}
+	return New(f, descriptions)
+}
+
+// New makes Data of facts and of descriptions by id. A description of an unknown id and facts
+// that contradict themselves are errors.
+func New(f *facts.File, descriptions map[string]string) (*Data, error) {
+	l := newLoader(f)
+	if err := l.load(descriptions); err != nil {
+		return nil, fmt.Errorf("load ATT&CK v%s: %w", f.Version, err)
+	}
+	return l.data, nil
+}
+
+// Version is the ATT&CK version, such as 18.1.
+func (d *Data) Version() string { return d.version }
+
+// Notice is the notice that MITRE's licence asks everyone to carry who uses the facts.
+func (d *Data) Notice() string { return d.notice }
+
+// Tactic returns the tactic with the id, in capital letters: one of Version's.
+func (d *Data) Tactic(id string) (Tactic, bool) {
+	t, ok := d.tactics[id]
+	if !ok {
+		return Tactic{}, false
+	}
+	return *t, true
+}
+
+// Technique returns the technique with exactly the id, in capital letters: also one that is
+// revoked, deprecated or of the later version.
+func (d *Data) Technique(id string) (Technique, bool) {
+	t, ok := d.techniques[id]
+	if !ok {
+		return Technique{}, false
+	}
+	return *t, true
+}

@@ -1,0 +1,281 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	falcoreporterv1 "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/attack/facts"
+)
+
+// loader makes Data of a file of facts.
+type loader struct {
+	file *facts.File
+	data *Data
+
+	tacticsByShortname map[string]*Tactic                  // with the later version's shortnames
+	tacticMessages     map[*Tactic]*falcoreporterv1.Tactic // without descriptions
+	mitigations        map[string]Mitigation
+	mitigationMessages map[string]*falcoreporterv1.Mitigation
+	targets            map[*Technique]*target // under their own ids
+}
+
+// newLoader prepares to load a file.
+func newLoader(f *facts.File) *loader {
+	n := len(f.Techniques) + len(f.NextTechniques)
+	return &loader{
+		file: f,
+		data: &Data{
+			version:    f.Version,
+			notice:     f.Notice,
+			tactics:    make(map[string]*Tactic, len(f.Tactics)),
+			techniques: make(map[string]*Technique, n),
+			tags:       newTagIndex(n),
+			cache:      cache{sets: make(map[string]*resolved)},
+
+			tacticMessages: make(map[*Tactic]*falcoreporterv1.Tactic, len(f.Tactics)),
+		},
+		tacticsByShortname: make(map[string]*Tactic, len(f.Tactics)),
+		tacticMessages:     make(map[*Tactic]*falcoreporterv1.Tactic, len(f.Tactics)),
+		mitigations:        make(map[string]Mitigation, len(f.Mitigations)),
+		mitigationMessages: make(map[string]*falcoreporterv1.Mitigation, len(f.Mitigations)),
+		targets:            make(map[*Technique]*target, n),
+	}
+}
+
+// load does it, each step on what the ones before have made.
+func (l *loader) load(descriptions map[string]string) error {
+	l.loadMitigations()
+	if err := l.loadTactics(); err != nil {
+		return err
+	}
+	if err := l.loadTechniques(); err != nil {
+		return err
+	}
+	if err := l.describe(descriptions); err != nil {
+		return err
+	}
+	l.makeTacticMessages()
+	l.indexIDs()
+	if err := l.indexNames(); err != nil {
+		return err
+	}
+	return l.indexAliases()
+}
+
+// loadTactics loads the tactics and what the later version calls them.
+func (l *loader) loadTactics() error {
+	for _, f := range l.file.Tactics {
+		t := &Tactic{ID: f.ID, Shortname: f.Shortname, Name: f.Name, URL: f.URL, Order: f.Order}
+		l.data.tactics[t.ID] = t
+		l.data.tags.tacticIDs[t.ID] = t
+		l.nameTactic(f.Shortname, f.Name, t)
+	}
+	for _, f := range l.file.NextTactics {
+		was, ok := l.data.tactics[f.Was]
+		if !ok {
+			return fmt.Errorf("tactic %s was %q, which is unknown", f.ID, f.Was)
+		}
+		if _, ok := l.data.tags.tacticIDs[f.ID]; !ok {
+			l.data.tags.tacticIDs[f.ID] = was
+		}
+		l.nameTactic(f.Shortname, f.Name, was)
+	}
+	return nil
+}
+
+// nameTactic makes a tactic known by a shortname and a name.
+func (l *loader) nameTactic(shortname, name string, t *Tactic) {
+	l.tacticsByShortname[shortname] = t
+	l.data.tags.tacticNames[shortname] = t
+	l.data.tags.tacticNames[slug(name)] = t
+}
+
+// loadMitigations loads the mitigations.
+func (l *loader) loadMitigations() {
+	for _, f := range l.file.Mitigations {
+		l.mitigations[f.ID] = Mitigation(f)
+		l.mitigationMessages[f.ID] = &falcoreporterv1.Mitigation{Id: f.ID, Name: f.Name, Url: f.URL}
+	}
+}
+
+// loadTechniques loads the techniques of both versions.
+func (l *loader) loadTechniques() error {
+	for i := range l.file.Techniques {
+		if err := l.loadTechnique(&l.file.Techniques[i], l.file.Version); err != nil {
+			return err
+		}
+	}
+	for i := range l.file.NextTechniques {
+		if err := l.loadTechnique(&l.file.NextTechniques[i], l.file.NextVersion); err != nil {
+			return err
+		}
+	}
+	for old, id := range l.file.NextRevoked {
+		from, ok := l.data.techniques[old]
+		if !ok || !l.live(from) {
+			return fmt.Errorf("v%s replaced %s, which is not live in v%s", l.file.NextVersion, old, l.file.Version)
+		}
+		to, ok := l.data.techniques[id]
+		if !ok {
+			return fmt.Errorf("v%s replaced %s by %s, which is unknown", l.file.NextVersion, old, id)
+		}
+		to.Replaces = append(to.Replaces, old)
+	}
+	for _, t := range l.data.techniques {
+		slices.Sort(t.Replaces)
+		if err := l.link(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadTechnique loads one technique, except for what refers to other techniques.
+func (l *loader) loadTechnique(f *facts.Technique, version string) error {
+	if _, ok := l.data.techniques[f.ID]; ok {
+		return fmt.Errorf("technique %s stands there twice", f.ID)
+	}
+	t := &Technique{
+		ID: f.ID, Name: f.Name, ParentID: f.Parent, URL: f.URL,
+		Linux: f.Linux, Containers: f.Containers,
+		Revoked: f.ReplacedBy != "", ReplacedBy: f.ReplacedBy, Deprecated: f.Deprecated,
+		Version: version,
+	}
+	for _, s := range f.Tactics {
+		tactic, ok := l.tacticsByShortname[s]
+		if !ok {
+			return fmt.Errorf("technique %s has the unknown tactic %q", f.ID, s)
+		}
+		if !slices.Contains(t.Tactics, tactic) { // two of the later version can be one here
+			t.Tactics = append(t.Tactics, tactic)
+		}
+	}
+	for _, id := range f.Mitigations {
+		m, ok := l.mitigations[id]
+		if !ok {
+			return fmt.Errorf("technique %s has the unknown mitigation %q", f.ID, id)
+		}
+		t.Mitigations = append(t.Mitigations, m)
+	}
+	for _, d := range f.Detection {
+		t.DetectionStrategies = append(t.DetectionStrategies, DetectionStrategy(d))
+	}
+	l.data.techniques[f.ID] = t
+	return nil
+}
+
+// link completes a technique from the others that it refers to.
+func (l *loader) link(t *Technique) error {
+	if t.ParentID != "" {
+		parent, ok := l.data.techniques[t.ParentID]
+		if !ok {
+			return fmt.Errorf("technique %s has the unknown parent %q", t.ID, t.ParentID)
+		}
+		t.ParentName = parent.Name
+	}
+	if t.Revoked {
+		by, ok := l.data.techniques[t.ReplacedBy]
+		if !ok || !l.live(by) {
+			return fmt.Errorf("technique %s is replaced by %q, which is not live in v%s", t.ID, t.ReplacedBy, l.file.Version)
+		}
+	}
+	return nil
+}
+
+// live is whether a technique is in force in the version of the data.
+func (l *loader) live(t *Technique) bool {
+	return !t.Revoked && !t.Deprecated && t.Version == l.file.Version
+}
+
+// describe puts the descriptions where they belong.
+func (l *loader) describe(descriptions map[string]string) error {
+	for id, text := range descriptions {
+		if t, ok := l.data.techniques[id]; ok {
+			t.Description = text
+		} else if t, ok := l.data.tactics[id]; ok {
+			t.Description = text
+		} else {
+			return fmt.Errorf("a description is of the unknown id %q", id)
+		}
+	}
+	return nil
+}
+
+// makeTacticMessages makes the messages of the tactics once for all reports.
+func (l *loader) makeTacticMessages() {
+	for _, t := range l.data.tactics {
+		l.tacticMessages[t] = &falcoreporterv1.Tactic{Id: t.ID, Name: t.Name, Url: t.URL}
+		l.data.tacticMessages[t] = &falcoreporterv1.Tactic{Id: t.ID, Name: t.Name, Url: t.URL, Description: t.Description}
+	}
+}
+
+// indexIDs says for every id of a technique what a tag with it means.
+func (l *loader) indexIDs() {
+	for id, t := range l.data.techniques {
+		if means := l.means(t); means != t {
+			l.data.tags.techniqueIDs[id] = &target{technique: means, taggedID: id, message: l.message(means, id)}
+			continue
+		}
+		own := &target{technique: t, message: l.message(t, "")}
+		l.data.tags.techniqueIDs[id] = own
+		l.targets[t] = own
+	}
+}
+
+// means follows a technique to the one that stands for it in the version of the data.
+func (l *loader) means(t *Technique) *Technique {
+	switch {
+	case t.Revoked:
+		return l.data.techniques[t.ReplacedBy]
+	case t.Version != l.file.Version && len(t.Replaces) == 1:
+		return l.data.techniques[t.Replaces[0]]
+	default:
+		return t
+	}
+}
+
+// indexNames makes techniques known by their names. Where a name was used more than once, the
+// live technique has it, then one that MITRE has given up, then one of the later version.
+func (l *loader) indexNames() error {
+	live, givenUp, later := make(nameTier), make(nameTier), make(nameTier)
+	for _, t := range l.data.techniques {
+		tier := live
+		switch {
+		case t.Version != l.file.Version:
+			tier = later
+		case !l.live(t):
+			tier = givenUp
+		default:
+		}
+		tier.add(t.Name, l.targets[l.means(t)])
+	}
+	for id, name := range l.file.NextNames {
+		t, ok := l.data.techniques[id]
+		if !ok {
+			return fmt.Errorf("v%s renamed %q, which is unknown", l.file.NextVersion, id)
+		}
+		later.add(name, l.targets[l.means(t)])
+	}
+	for _, tier := range []nameTier{live, givenUp, later} {
+		tier.addTo(l.data.tags.techniqueNames)
+	}
+	return nil
+}
+
+// indexAliases makes the irregular tags known.
+func (l *loader) indexAliases() error {
+	for tag, id := range l.file.Aliases {
+		tactic := l.data.tags.tacticIDs[id]
+		technique := l.data.tags.techniqueIDs[id]
+		if tactic == nil && technique == nil {
+			return fmt.Errorf("the tag %q means the unknown id %q", tag, id)
+		}
+		if tag != strings.ToLower(tag) || len(tag) > maxNameBytes {
+			return fmt.Errorf("the tag %q is not in lower case, or longer than %d bytes", tag, maxNameBytes)
+		}
+		l.data.tags.aliases[tag] = meaning{tactic: tactic, technique: technique}
+	}
+	return nil
+}
