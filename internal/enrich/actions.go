@@ -1,0 +1,63 @@
+package enrich
+
+import (
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+)
+
+// actions takes the playbook's actions that fit the alert and fills them in.
+func (s *scene) actions() {
+	for i := range s.book.Actions {
+		a := &s.book.Actions[i]
+		if !s.fits(a.When) {
+			continue
+		}
+		out := &pb.Action{
+			Phase:     phaseOf(a.Phase),
+			Title:     a.Title,
+			Why:       a.Why,
+			Reference: a.Reference,
+		}
+		if out.Snippet = a.Fill(s.a.Text); out.GetSnippet() != "" {
+			out.Language, out.Tool = a.Language, a.Tool
+		}
+		s.r.Actions = append(s.r.Actions, out)
+	}
+}
+
+// fits reports whether an action for a kind of workload is for this alert's.
+func (s *scene) fits(when string) bool {
+	pod := s.r.GetKubernetes().GetPodName() != ""
+	container := s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER
+	switch when {
+	case playbook.WhenContainer:
+		return container
+	case playbook.WhenPlainContainer:
+		return container && !pod
+	case playbook.WhenKubernetes:
+		return pod
+	case playbook.WhenHost:
+		return s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST
+	default:
+		return true
+	}
+}
+
+func phaseOf(name string) pb.Phase {
+	switch name {
+	case "verify":
+		return pb.Phase_PHASE_VERIFY
+	case "contain":
+		return pb.Phase_PHASE_CONTAIN
+	case "collect":
+		return pb.Phase_PHASE_COLLECT
+	case "eradicate":
+		return pb.Phase_PHASE_ERADICATE
+	case "harden":
+		return pb.Phase_PHASE_HARDEN
+	case "tune":
+		return pb.Phase_PHASE_TUNE
+	default:
+		return pb.Phase_PHASE_UNSPECIFIED
+	}
+}

@@ -1,0 +1,146 @@
+// Package enrich turns alerts into incident reports.
+//
+// [Enricher.Report] makes the report of one alert: it reads the alert's fields into the
+// report's model, adds the process chain, resolves the ATT&CK tags, takes what to do from the
+// playbooks, and writes the narrative (summary, findings, what is not shown) out of the
+// fields. Every sentence rests on a field, on ATT&CK, or on a playbook; what is not known
+// stays absent. It is a function of the alert alone, so that the same alert always gives the
+// same report.
+//
+// [Worker] is the stage between the two logs of the journal: it reads the alert log in order
+// and appends report revisions. It works in its caller's goroutine, and joins the one that
+// waits for the signal to finish.
+package enrich
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/attack"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+)
+
+// Enricher makes reports. It may be used concurrently.
+type Enricher struct {
+	attack    *attack.Data
+	playbooks *playbook.Library
+}
+
+// New makes an Enricher that knows these ATT&CK data and playbooks.
+func New(data *attack.Data, playbooks *playbook.Library) *Enricher {
+	return &Enricher{attack: data, playbooks: playbooks}
+}
+
+// Embedded makes an Enricher with the knowledge that is part of the program.
+func Embedded() (*Enricher, error) {
+	data, err := attack.Embedded()
+	if err != nil {
+		return nil, fmt.Errorf("load the embedded ATT&CK data: %w", err)
+	}
+	books, err := playbook.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	return New(data, books), nil
+}
+
+// AttackVersion is the version of ATT&CK in use.
+func (e *Enricher) AttackVersion() string { return e.attack.Version() }
+
+// Report makes the first revision of the report of one alert. Parts of it are shared between
+// reports: it must not be changed.
+func (e *Enricher) Report(a *alert.Alert) *pb.Report {
+	r := plain(a)
+	r.Workload = workloadOf(a)
+	r.Event = eventOf(a)
+	r.Process = processOf(a)
+	if a.Kind == alert.KindRule {
+		r.Ancestry, r.AncestryComplete = ancestry.FromAlert(a)
+	}
+	r.User = userOf(a)
+	r.Container = containerOf(a, r.Workload)
+	r.Kubernetes = kubernetesOf(a)
+	r.Network = networkOf(a)
+	r.File = fileOf(a)
+	r.Attack = e.attack.Message(a.Tags)
+	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r))}
+	s.tell()
+	return r
+}
+
+// plain is what can be said of any alert without reading its output fields. It is also the
+// whole report of an alert that enrichment failed on.
+func plain(a *alert.Alert) *pb.Report {
+	at := timestamppb.New(a.Time())
+	r := &pb.Report{
+		Id:        string(a.ID),
+		Revision:  1,
+		EventTime: at,
+		Host:      a.Hostname,
+		Urgency:   urgency(a.Priority),
+		Title:     a.Rule,
+		Rule:      &pb.Rule{Name: a.Rule, Maturity: maturity(a.Tags)},
+		Priority:  a.Priority.String(),
+		Source:    a.Source,
+		Tags:      a.Tags,
+		AlertKind: pb.AlertKind_ALERT_KIND_RULE,
+		Alerts: []*pb.AlertGroup{{
+			Rule:        a.Rule,
+			Priority:    a.Priority.String(),
+			Occurrences: &pb.Occurrences{Count: 1, FirstTime: at, LastTime: at, Distinct: 1},
+			Samples:     []*pb.AlertSample{{Id: string(a.ID), Time: at, Fields: keyFields(a)}},
+		}},
+		Alert: alertOf(a),
+	}
+	if a.ReceivedNanos > 0 {
+		r.ReceivedTime = timestamppb.New(a.Received())
+	}
+	if a.Kind == alert.KindFalcoInternal {
+		r.AlertKind = pb.AlertKind_ALERT_KIND_FALCO_INTERNAL
+	}
+	return r
+}
+
+// urgency is by Falco's priority of the rule alone.
+func urgency(p alert.Priority) *pb.Urgency {
+	switch {
+	case p == alert.PriorityUnknown:
+		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_TODAY, Why: "The alert carries no priority that Falco knows."}
+	case p <= alert.PriorityCritical:
+		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_PAGE, Why: "Falco priority " + p.String() + "."}
+	case p <= alert.PriorityWarning:
+		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_TODAY, Why: "Falco priority " + p.String() + "."}
+	default:
+		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_RECORD, Why: "Falco priority " + p.String() + "."}
+	}
+}
+
+// maturity is the rule's maturity out of its tag, such as maturity_stable.
+func maturity(tags []string) string {
+	for _, t := range tags {
+		if m, ok := strings.CutPrefix(t, "maturity_"); ok {
+			return m
+		}
+	}
+	return ""
+}
+
+// subject is what a playbook is looked for by. Sub-techniques go before techniques: they say
+// more.
+func subject(r *pb.Report) playbook.Subject {
+	s := playbook.Subject{Rule: r.GetRule().GetName(), Source: r.GetSource()}
+	for _, t := range r.GetAttack().GetTechniques() {
+		s.Techniques = append(s.Techniques, t.GetId())
+	}
+	slices.SortStableFunc(s.Techniques, func(x, y string) int { return len(y) - len(x) })
+	for _, t := range r.GetAttack().GetTactics() {
+		s.Tactics = append(s.Tactics, t.GetId())
+	}
+	return s
+}

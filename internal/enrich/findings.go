@@ -1,0 +1,291 @@
+package enrich
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+)
+
+// Short names, since every finding says one.
+const (
+	certain  = pb.Confidence_CONFIDENCE_CERTAIN
+	likely   = pb.Confidence_CONFIDENCE_LIKELY
+	possible = pb.Confidence_CONFIDENCE_POSSIBLE
+)
+
+// find writes what the evidence shows, most telling first: the order of the calls is the
+// order in the report.
+func (s *scene) find() {
+	if s.a.Kind == alert.KindFalcoInternal {
+		s.findDrops()
+		return
+	}
+	s.findFailure()
+	s.findMemoryImage()
+	s.findLostProcess()
+	s.findChangedImage()
+	s.findPeer()
+	s.findPrivileged()
+	s.findDrill()
+	s.findTerminal()
+	s.findUser()
+	s.findSuccess()
+	s.findContainerAge()
+}
+
+// findMemoryImage: the program has no file.
+func (s *scene) findMemoryImage() {
+	if !s.fromMemory() {
+		return
+	}
+	evidence := []string{"proc.is_exe_from_memfd", "proc.exepath", "evt.arg.flags"}
+	if isExec(s.r.GetEvent().GetType()) && s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
+		s.show(certain, "The process's image is an anonymous memory file, not on disk.", evidence...)
+		return
+	}
+	s.show(certain, "The program's image is an anonymous memory file, not on disk.", evidence...)
+	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
+		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
+	}
+}
+
+// findFailure: that the call did not do what it was for, or that nothing says whether it did.
+func (s *scene) findFailure() {
+	if !s.isSyscall() {
+		return
+	}
+	call := s.callName()
+	switch s.outcome() {
+	case pb.Outcome_OUTCOME_REFUSED:
+		s.show(certain, "The kernel refused the "+call+" call ("+s.resultName()+").", "evt.res", "evt.args")
+		s.notShown("That it succeeded: the call was refused.")
+	case pb.Outcome_OUTCOME_FAILED:
+		s.show(certain, "The "+call+" call failed ("+s.resultName()+").", "evt.res", "evt.args")
+		s.notShown("That it succeeded: the call failed.")
+	case pb.Outcome_OUTCOME_SUCCEEDED:
+	default:
+		switch {
+		case s.r.GetEvent().GetType() == "container": // not a call that could fail
+		case s.r.GetEvent().GetResult() != "":
+			s.notShown("Whether the call succeeded: its result is " + quote(s.r.GetEvent().GetResult()) + ".")
+		default:
+			s.notShown("Whether the call succeeded: the alert has no result.")
+		}
+	}
+}
+
+// findSuccess: the call did what it was for.
+func (s *scene) findSuccess() {
+	if s.isSyscall() && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
+		s.show(certain, "The "+s.callName()+" call succeeded.", "evt.res", "evt.args")
+	}
+}
+
+// callName is the name of the system call.
+func (s *scene) callName() string { return visible(cmp.Or(s.r.GetEvent().GetType(), "system")) }
+
+// findLostProcess: Falco no longer knew the process.
+func (s *scene) findLostProcess() {
+	if !s.processUnknown() {
+		return
+	}
+	s.notShown("Which process did it: Falco had already lost sight of it.")
+	if path := s.r.GetFile().GetPath(); s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && isEngineStorage(path) {
+		s.show(likely, "The path lies in a container engine's storage: engines write it when they unpack images.", "fd.name")
+		s.harmlessIf("a container image was being pulled or a container started at that time")
+	}
+}
+
+// isEngineStorage reports whether a path lies below the image and container storage of
+// Docker, containerd, CRI-O or Podman, whatever the data root.
+func isEngineStorage(path string) bool {
+	for _, part := range [...]string{"/docker/overlay2/", "/docker/vfs/", "/docker/data/vfs/", "/io.containerd.snapshotter", "/containers/storage/"} {
+		if strings.Contains(path, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// findChangedImage: the program was not part of the container's image.
+func (s *scene) findChangedImage() {
+	p := s.r.GetProcess()
+	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
+		return
+	}
+	if p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER") {
+		s.show(certain, "The program's file was added or changed after the container started.", "proc.is_exe_upper_layer", "evt.arg.flags")
+	}
+}
+
+// drillTool is the name of Falco's own test tool, which its alerts are often made with.
+const drillTool = "event-generator"
+
+// findDrill: a name that belongs to a test tool. It proves nothing, since names are chosen
+// freely, and it never lowers the urgency.
+func (s *scene) findDrill() {
+	who, evidence := s.drill()
+	if who == "" {
+		return
+	}
+	s.show(possible, who+" is called "+quote(drillTool)+", as Falco's test tool is: perhaps a drill. A name proves nothing.", evidence)
+	s.harmlessIf("a drill with Falco's event-generator was planned here")
+}
+
+// drill says which process has the name of the test tool, and which field says so.
+func (s *scene) drill() (who, evidence string) {
+	for _, anc := range s.r.GetAncestry() {
+		name, exe, who := "proc.aname["+strconv.FormatUint(uint64(anc.GetLevel()), 10)+"]", "proc.aexepath["+strconv.FormatUint(uint64(anc.GetLevel()), 10)+"]", "An ancestor"
+		if anc.GetLevel() == 1 {
+			name, exe, who = "proc.pname", "proc.pexepath", "The parent"
+		}
+		if anc.GetName() == drillTool {
+			return who, name
+		}
+		if strings.HasSuffix(anc.GetExePath(), "/"+drillTool) {
+			return "The program of " + strings.ToLower(who[:1]) + who[1:], exe
+		}
+	}
+	switch p := s.r.GetProcess(); {
+	case p.GetName() == drillTool:
+		return "The process", "proc.name"
+	case strings.HasSuffix(p.GetExePath(), "/"+drillTool):
+		return "The program", "proc.exepath"
+	case p.GetSession().GetName() == drillTool:
+		return "The session leader", "proc.sname"
+	default:
+		return "", ""
+	}
+}
+
+// findUser: root, inside a container or on the host.
+func (s *scene) findUser() {
+	u := s.r.GetUser()
+	if u == nil || u.Uid == nil || u.GetUid() != 0 {
+		return
+	}
+	if s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER {
+		s.show(certain, "It ran as root (uid 0) inside the container.", "user.uid", "container.id")
+		return
+	}
+	s.show(certain, "It ran as root (uid 0).", "user.uid")
+}
+
+// findPrivileged: the container may do nearly everything on the host.
+func (s *scene) findPrivileged() {
+	if s.r.GetContainer().GetPrivileged() {
+		s.show(certain, "The container is privileged: root in it is root on the host.", "container.privileged")
+	}
+}
+
+// findTerminal: somebody may be typing.
+func (s *scene) findTerminal() {
+	if p := s.r.GetProcess(); p.GetHasTerminal() {
+		s.show(certain, "A terminal ("+p.GetTerminal()+") is attached: somebody may be typing.", "proc.tty")
+	}
+}
+
+// findPeer: how far the other end of the connection is.
+func (s *scene) findPeer() {
+	n := s.r.GetNetwork()
+	for _, end := range [...]struct {
+		e     *pb.Endpoint
+		field string
+		what  string
+	}{{n.GetRemote(), "fd.rip", "The other end"}, {n.GetServer(), "fd.sip", "The server's end"}} {
+		addr, err := netip.ParseAddr(end.e.GetAddress())
+		if err != nil {
+			continue
+		}
+		s.show(certain, end.what+" of the connection, "+addr.String()+", is "+scope(addr)+".", end.field, "fd.name")
+		return
+	}
+}
+
+// scope says how far an address reaches.
+func scope(addr netip.Addr) string {
+	addr = addr.Unmap()
+	switch {
+	case addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}):
+		return "the metadata service of a cloud instance"
+	case addr.IsLoopback():
+		return "this host itself (loopback)"
+	case addr.IsUnspecified():
+		return "no particular host"
+	case addr.IsPrivate():
+		return "a private address"
+	case addr.IsLinkLocalUnicast():
+		return "a link-local address"
+	case addr.IsMulticast():
+		return "a multicast address"
+	default:
+		return "a public address"
+	}
+}
+
+// findContainerAge: how long the container had been up. Falco gives the boot time for a
+// container that it knows nothing else of, so that the container's name must be known.
+func (s *scene) findContainerAge() {
+	c := s.r.GetContainer()
+	if c.GetName() == "" || c.GetStartTime() == nil {
+		return
+	}
+	age := s.a.Time().Sub(c.GetStartTime().AsTime())
+	if age < 0 {
+		return
+	}
+	s.show(certain, "The container had been up "+duration(age)+".", "container.start_ts", "time")
+}
+
+// duration writes a time span in the one or two units that matter.
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min " + strconv.Itoa(int(d.Seconds())%60) + " s"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h " + strconv.Itoa(int(d.Minutes())%60) + " min"
+	default:
+		return strconv.Itoa(int(d.Hours())/24) + " days"
+	}
+}
+
+// findLoginUser: the login user, or that its absence says nothing.
+func (s *scene) findLoginUser() {
+	if _, ok := s.a.Lookup("user.loginuid"); !ok || s.processUnknown() {
+		return
+	}
+	u := s.r.GetUser()
+	if u == nil || u.LoginUid == nil {
+		s.show(certain, "No login user is set, which is normal for services and behind docker or kubectl exec.", "user.loginuid")
+		s.notShown("Which person it was: no login user is set.")
+		return
+	}
+	who := "uid " + strconv.FormatUint(uint64(u.GetLoginUid()), 10)
+	if u.GetLoginName() != "" {
+		who = quote(u.GetLoginName()) + " (" + who + ")"
+	}
+	s.show(certain, "The session was logged in as "+who+".", "user.loginuid", "user.loginname")
+}
+
+// findDrops: what Falco lost.
+func (s *scene) findDrops() {
+	n, ok := s.a.Int("n_drops")
+	if !ok {
+		return
+	}
+	s.show(certain, "Falco lost "+plural(n, "system call")+".", "n_drops")
+	if seen, ok := s.a.Int("n_evts"); ok && seen > 0 {
+		s.show(certain, "It saw "+plural(seen, "event")+" in the same time.", "n_evts")
+	}
+	s.notShown("What happened in the events that were lost.")
+}

@@ -1,0 +1,323 @@
+package enrich
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+)
+
+// scene is one alert being told: its fields, the report so far, and what is known of its kind.
+type scene struct {
+	a    *alert.Alert
+	r    *pb.Report
+	book *playbook.Playbook
+}
+
+// tell writes the narrative into the report.
+func (s *scene) tell() {
+	s.r.Summary = s.summary()
+	s.find()
+	s.r.NotShown = append(s.r.NotShown, s.book.NotShown...)
+	s.findLoginUser()
+	s.r.HarmlessIf = append(s.r.HarmlessIf, s.book.HarmlessIf...)
+	s.r.PossibleImpact = append(s.r.PossibleImpact, s.book.Impact...)
+	s.r.Meaning = s.book.Means
+	s.actions()
+}
+
+// show adds a finding.
+func (s *scene) show(c pb.Confidence, statement string, evidence ...string) {
+	s.r.Shown = append(s.r.Shown, &pb.Finding{Statement: statement, Evidence: s.present(evidence), Confidence: c})
+}
+
+// present keeps of some fields those that the alert has, so that no finding names evidence
+// that is not there.
+func (s *scene) present(fields []string) []string {
+	return slices.DeleteFunc(slices.Clone(fields), func(f string) bool {
+		if f == "time" || f == "tags" {
+			return false
+		}
+		_, ok := s.a.Lookup(f)
+		return !ok
+	})
+}
+
+// notShown adds a conclusion that the alert does not allow.
+func (s *scene) notShown(sentence string) { s.r.NotShown = append(s.r.NotShown, sentence) }
+
+// harmlessIf adds a condition under which this is harmless.
+func (s *scene) harmlessIf(condition string) {
+	if !slices.Contains(s.r.HarmlessIf, condition) && !slices.Contains(s.book.HarmlessIf, condition) {
+		s.r.HarmlessIf = append(s.r.HarmlessIf, condition)
+	}
+}
+
+// summary says in a sentence or two who did what, where, and what came of it.
+func (s *scene) summary() string {
+	switch {
+	case s.a.Kind == alert.KindFalcoInternal:
+		return s.internalSummary()
+	case s.r.GetKubernetes().GetRequest() != nil:
+		return s.requestSummary()
+	case s.a.String("evt.type") == "container":
+		return s.containerSummary()
+	case s.r.GetProcess() != nil || s.r.GetEvent().GetType() != "" && s.isSyscall():
+		return s.syscallSummary()
+	default:
+		return "Falco's source " + quote(cmp.Or(s.a.Source, "unknown")) + " reported: " + quote(alert.PlainLine(s.a.Output)) + "."
+	}
+}
+
+func (s *scene) isSyscall() bool { return s.a.Source == "" || s.a.Source == "syscall" }
+
+// syscallSummary tells a system call of a process.
+func (s *scene) syscallSummary() string {
+	call := s.a.String("evt.type")
+	if isExec(call) {
+		return s.execSummary()
+	}
+	did, do := describe(call)
+	purpose := openPurpose(s.r.GetEvent().GetArguments()["flags"])
+	switch s.outcome() {
+	case pb.Outcome_OUTCOME_SUCCEEDED:
+		return s.subject() + " " + did + s.object(" ") + purpose + s.place() + "."
+	case pb.Outcome_OUTCOME_REFUSED:
+		return s.subject() + " tried to " + do + s.object(" ") + purpose + s.place() + " and was refused (" + s.resultName() + ")."
+	case pb.Outcome_OUTCOME_FAILED:
+		return s.subject() + " tried to " + do + s.object(" ") + purpose + s.place() + ", which failed (" + s.resultName() + ")."
+	default:
+		return s.subject() + " called " + visible(cmp.Or(call, "the kernel")) + s.object(" on ") + purpose + s.place() + ", " + s.unknownResult() + "."
+	}
+}
+
+// unknownResult says why nothing is said of the result.
+func (s *scene) unknownResult() string {
+	if res := s.r.GetEvent().GetResult(); res != "" {
+		return "result " + quote(res)
+	}
+	return "result not recorded"
+}
+
+// execSummary tells the start of a program. Falco reports the call when it returns: with the
+// new program if it succeeded and with the old one if it did not, so that without a result
+// the words must not decide.
+func (s *scene) execSummary() string {
+	from := ""
+	if s.fromMemory() {
+		from = " from an anonymous memory file"
+	}
+	switch s.outcome() {
+	case pb.Outcome_OUTCOME_SUCCEEDED:
+		return s.userSubject() + " ran " + s.program() + from + s.parent() + s.place() + "."
+	case pb.Outcome_OUTCOME_REFUSED, pb.Outcome_OUTCOME_FAILED:
+		return s.subject() + " tried to start a program" + s.place() + ", which failed (" + s.resultName() + ")."
+	default:
+		return "Program start" + s.byUser() + ": " + s.program() + from + s.parent() + s.place() + ", " + s.unknownResult() + "."
+	}
+}
+
+// parent names the parent of a program that was started.
+func (s *scene) parent() string {
+	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 && chain[0].GetName() != "" {
+		return " (parent " + quote(chain[0].GetName()) + ")"
+	}
+	return ""
+}
+
+// containerSummary tells the start of a container.
+func (s *scene) containerSummary() string {
+	c := s.r.GetContainer()
+	out := "Container " + quote(cmp.Or(c.GetName(), cmp.Or(c.GetId(), "without a name")))
+	if img := image(c); img != "" {
+		out += " of image " + quote(img)
+	}
+	return out + " was started" + s.onHost() + "."
+}
+
+// requestSummary tells a request to the Kubernetes API.
+func (s *scene) requestSummary() string {
+	q := s.r.GetKubernetes().GetRequest()
+	var b strings.Builder
+	b.WriteString("Kubernetes user " + quote(cmp.Or(q.GetUser(), "unknown")) + " asked to " + quote(cmp.Or(q.GetVerb(), "act on")))
+	if kind := strings.Trim(q.GetResource()+"/"+q.GetSubresource(), "/"); kind != "" {
+		b.WriteString(" " + quote(kind))
+	}
+	if q.GetName() != "" {
+		b.WriteString(" " + quote(q.GetName()))
+	}
+	if q.GetNamespace() != "" {
+		b.WriteString(" in namespace " + quote(q.GetNamespace()))
+	}
+	switch code := q.GetResponseCode(); {
+	case q.GetAuthorizationDecision() == "forbid" || code == 401 || code == 403:
+		b.WriteString(" and was refused.")
+	case code >= 400:
+		b.WriteString(", which failed (HTTP " + strconv.FormatUint(uint64(code), 10) + ").")
+	case code >= 200 && code < 300:
+		b.WriteString(", which was granted (HTTP " + strconv.FormatUint(uint64(code), 10) + ").")
+	default:
+		b.WriteString(", result not recorded.")
+	}
+	return b.String()
+}
+
+// internalSummary tells what Falco says of itself.
+func (s *scene) internalSummary() string {
+	if n, ok := s.a.Int("n_drops"); ok {
+		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " in about a second: it did not see them, and no rule could match them."
+	}
+	if strings.Contains(s.a.Rule, "metrics snapshot") {
+		return "Falco" + s.onHost() + " reports its own figures."
+	}
+	return "Falco" + s.onHost() + " says of itself: " + quote(alert.PlainLine(s.a.Output)) + "."
+}
+
+// subject is the process with its user: “cat /etc/shadow” as “root”.
+func (s *scene) subject() string {
+	if s.processUnknown() {
+		return "A process that Falco could not name"
+	}
+	if u := s.userName(); u != "" {
+		return s.program() + " as " + u
+	}
+	return s.program()
+}
+
+// userSubject begins a sentence with the user.
+func (s *scene) userSubject() string {
+	if u := s.userName(); u != "" {
+		return "User " + u
+	}
+	return "A user that Falco could not name"
+}
+
+// byUser is the user within a sentence, nothing where Falco could not name one.
+func (s *scene) byUser() string {
+	if u := s.userName(); u != "" {
+		return " by user " + u
+	}
+	return ""
+}
+
+// userName is the user's name, or the number where there is none.
+func (s *scene) userName() string {
+	u := s.r.GetUser()
+	switch {
+	case u.GetName() != "":
+		return quote(u.GetName())
+	case u.GetUid() == 0 && u != nil && u.Uid != nil:
+		return "root"
+	case u != nil && u.Uid != nil:
+		return "uid " + strconv.FormatUint(uint64(u.GetUid()), 10)
+	default:
+		return ""
+	}
+}
+
+// program is the command line; with the name before it where that says something else.
+func (s *scene) program() string {
+	p := s.r.GetProcess()
+	name, cmd := p.GetName(), p.GetCommandLine()
+	switch {
+	case cmd == "" && name == "":
+		return "a program that Falco could not name"
+	case cmd == "":
+		return quote(name)
+	case name == "" || strings.HasPrefix(cmd, name):
+		return quote(cmd)
+	default:
+		return quote(name) + " (" + quote(cmd) + ")"
+	}
+}
+
+// object is what the call was about, with what joins it to the verb: a file after before, a
+// connection, nothing.
+func (s *scene) object(before string) string {
+	f, n := s.r.GetFile(), s.r.GetNetwork()
+	switch {
+	case f.GetPath() != "" && f.GetNewPath() != "":
+		return before + quote(f.GetPath()) + " as " + quote(f.GetNewPath())
+	case f.GetTarget() != "" && f.GetNewPath() != "":
+		return before + quote(f.GetTarget()) + " as " + quote(f.GetNewPath())
+	case f.GetPath() != "":
+		return before + quote(f.GetPath())
+	case f.GetNewPath() != "":
+		return before + quote(f.GetNewPath())
+	case n.GetConnection() != "":
+		if before == " " {
+			before = " to "
+		}
+		return before + quote(n.GetConnection())
+	default:
+		return ""
+	}
+}
+
+// place is where it happened.
+func (s *scene) place() string {
+	k, c := s.r.GetKubernetes(), s.r.GetContainer()
+	switch {
+	case k.GetPodName() != "":
+		return " in pod " + quote(strings.TrimPrefix(k.GetNamespace()+"/"+k.GetPodName(), "/"))
+	case c.GetName() != "":
+		return " in container " + quote(c.GetName())
+	case c.GetId() != "":
+		return " in container " + quote(c.GetId())
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
+		return " on the host" + s.hostName()
+	default:
+		return s.onHost()
+	}
+}
+
+func (s *scene) hostName() string {
+	if s.a.Hostname == "" {
+		return ""
+	}
+	return " " + quote(s.a.Hostname)
+}
+
+func (s *scene) onHost() string {
+	if s.a.Hostname == "" {
+		return ""
+	}
+	return " on" + s.hostName()
+}
+
+func (s *scene) outcome() pb.Outcome { return s.r.GetEvent().GetOutcome() }
+
+// resultName is the error's name with what it means.
+func (s *scene) resultName() string { return visible(s.r.GetEvent().GetResult()) }
+
+// processUnknown reports whether Falco had lost sight of the process: all its fields are
+// without a value.
+func (s *scene) processUnknown() bool {
+	p := s.r.GetProcess()
+	return s.isSyscall() && p.GetName() == "" && p.GetCommandLine() == "" && p.GetExePath() == ""
+}
+
+// fromMemory reports whether the process's executable is an anonymous memory file.
+func (s *scene) fromMemory() bool {
+	p := s.r.GetProcess()
+	return p.GetExeFromMemfd() || strings.HasPrefix(p.GetExePath(), "memfd:") || slices.Contains(p.GetExeFlags(), "EXE_FROM_MEMFD")
+}
+
+// image is the container's image with its tag.
+func image(c *pb.Container) string {
+	if c.GetImageTag() == "" {
+		return c.GetImageRepository()
+	}
+	return c.GetImageRepository() + ":" + c.GetImageTag()
+}
+
+func plural(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return strconv.FormatInt(n, 10) + " " + word + "s"
+}

@@ -1,0 +1,151 @@
+// Package playbook holds what is known about alerts before any of them comes: what a match
+// of a rule means, its usual harmless causes, what could follow, and what to do.
+//
+// A [Playbook] is about one rule, one ATT&CK technique, one tactic, or one source of events.
+// [Library.Find] gives an alert the most specific one, completed by its source's, so that no
+// alert is left without. Playbooks are YAML files: those of this project are embedded, and
+// [Library.Add] takes more, which go before them.
+//
+// Commands and configurations in a playbook are templates: {{field}} stands for the value of
+// an output field, quoted for the snippet's language. A snippet whose values the alert lacks,
+// or whose values could not be quoted safely, is left out for its general form: a hole never
+// reaches a reader, and neither does a command that a hostile name has changed.
+//
+// A Library is immutable once built and may be used concurrently.
+package playbook
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Playbook is what is known about one kind of alert. Exactly one of Rule, Technique, Tactic
+// and Source says which kind.
+type Playbook struct {
+	// Rule is the name of a Falco rule.
+	Rule string `yaml:"rule"`
+	// Technique is the id of an ATT&CK technique, such as T1620.
+	Technique string `yaml:"technique"`
+	// Tactic is the id of an ATT&CK tactic, such as TA0005.
+	Tactic string `yaml:"tactic"`
+	// Source is a Falco event source such as syscall, or "*" for those that have none of
+	// their own.
+	Source string `yaml:"source"`
+
+	// Means says what a match means, true of every match: one to three sentences.
+	Means string `yaml:"means"`
+	// NotShown are conclusions that a match does not allow.
+	NotShown []string `yaml:"not_shown"`
+	// HarmlessIf are the usual harmless causes, each as a condition to confirm.
+	HarmlessIf []string `yaml:"harmless_if"`
+	// Impact is what could follow if it is not harmless.
+	Impact []string `yaml:"impact"`
+	// Actions are what to do; the order within a phase is kept.
+	Actions []Action `yaml:"actions"`
+}
+
+// Action is one thing to do.
+type Action struct {
+	// Phase is one of Phases.
+	Phase string `yaml:"phase"`
+	// When limits the action to alerts from one kind of workload: container, host,
+	// kubernetes (a pod is known) or plain_container (a container, and no pod is known).
+	// Empty is any.
+	When string `yaml:"when"`
+	// Title says what to do, in at most MaxTitleWords words.
+	Title string `yaml:"title"`
+	// Why says why, and what to look for.
+	Why string `yaml:"why"`
+	// Language is that of Snippet and General: sh, yaml, json or ini.
+	Language string `yaml:"language"`
+	// Tool names the tool, and the version it needs, that the snippet is for.
+	Tool string `yaml:"tool"`
+	// Snippet is the command or configuration, with placeholders {{field}} or
+	// {{field|other}} (the first that has a value).
+	Snippet string `yaml:"snippet"`
+	// General is the snippet without values, for when the alert lacks one. Without it the
+	// action then comes without a snippet.
+	General string `yaml:"general"`
+	// Reference is where to read more: an https link.
+	Reference string `yaml:"reference"`
+}
+
+// MaxTitleWords bounds the words of an action's title: two titles stand on the first screen.
+const MaxTitleWords = 8
+
+// Phases are the phases of handling an incident, in order.
+func Phases() []string {
+	return []string{"verify", "contain", "collect", "eradicate", "harden", "tune"}
+}
+
+// languages are what snippets can be in.
+func languages() []string { return []string{"sh", "yaml", "json", "ini"} }
+
+// key is what a playbook is about, such as "rule:NAME".
+func (p *Playbook) key() (string, error) {
+	var keys []string
+	for _, k := range [...][2]string{{"rule:", p.Rule}, {"technique:", p.Technique}, {"tactic:", p.Tactic}, {"source:", p.Source}} {
+		if k[1] != "" {
+			keys = append(keys, k[0]+k[1])
+		}
+	}
+	if len(keys) != 1 {
+		return "", errors.New("want exactly one of rule, technique, tactic and source")
+	}
+	return keys[0], nil
+}
+
+// validate reports everything that is wrong with a playbook.
+func (p *Playbook) validate() error {
+	key, err := p.key()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("playbook %s: "+format, append([]any{key}, args...)...))
+		}
+	}
+	need(strings.TrimSpace(p.Means) != "", "means is empty")
+	need(len(p.HarmlessIf) > 0, "harmless_if is empty")
+	need(len(p.Impact) > 0, "impact is empty")
+	need(len(p.Actions) > 0, "actions is empty")
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		need(slices.Contains(Phases(), a.Phase), "action %d: phase %q is none of %s", i+1, a.Phase, strings.Join(Phases(), ", "))
+		n := len(strings.Fields(a.Title))
+		need(n > 0 && n <= MaxTitleWords, "action %d: the title has %d words, want 1 to %d", i+1, n, MaxTitleWords)
+		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container", i+1, a.When)
+		need(a.Reference == "" || strings.HasPrefix(a.Reference, "https://"), "action %d: the reference is no https link", i+1)
+		if a.Snippet == "" && a.General == "" {
+			need(a.Language == "" && a.Tool == "", "action %d: language and tool belong to a snippet", i+1)
+			continue
+		}
+		need(slices.Contains(languages(), a.Language), "action %d: language %q is none of %s", i+1, a.Language, strings.Join(languages(), ", "))
+		need(a.Tool != "", "action %d: the snippet names no tool", i+1)
+		need(!strings.Contains(a.General, "{{"), "action %d: general has a placeholder", i+1)
+		if _, err := parts(a.Snippet); err != nil {
+			need(false, "action %d: %w", i+1, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// What Action.When can be.
+const (
+	WhenContainer      = "container"
+	WhenPlainContainer = "plain_container"
+	WhenKubernetes     = "kubernetes"
+	WhenHost           = "host"
+)
+
+func validWhen(when string) bool {
+	switch when {
+	case "", WhenContainer, WhenPlainContainer, WhenKubernetes, WhenHost:
+		return true
+	}
+	return false
+}

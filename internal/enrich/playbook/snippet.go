@@ -1,0 +1,117 @@
+package playbook
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// part is a piece of a template: text, or the fields of a placeholder.
+type part struct {
+	text   string
+	fields []string
+}
+
+// parts takes a template apart.
+func parts(template string) ([]part, error) {
+	var out []part
+	for rest := template; ; {
+		text, after, ok := strings.Cut(rest, "{{")
+		out = append(out, part{text: text})
+		if !ok {
+			return out, nil
+		}
+		inner, tail, ok := strings.Cut(after, "}}")
+		if !ok {
+			return nil, errors.New("a placeholder is not closed")
+		}
+		fields := strings.Split(inner, "|")
+		for i, f := range fields {
+			if fields[i] = strings.TrimSpace(f); fields[i] == "" {
+				return nil, fmt.Errorf("the placeholder {{%s}} names no field", inner)
+			}
+		}
+		out = append(out, part{fields: fields})
+		rest = tail
+	}
+}
+
+// Fill returns the action's snippet with values in the place of its placeholders. Where one
+// has no value, or one that cannot be written safely in the snippet's language, it returns
+// the general form, which may be empty.
+func (a *Action) Fill(value func(field string) (string, bool)) string {
+	pieces, err := parts(a.Snippet)
+	if err != nil || a.Snippet == "" {
+		return a.General
+	}
+	var b strings.Builder
+	for _, p := range pieces {
+		if p.fields == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		s, ok := firstValue(p.fields, value)
+		if !ok {
+			return a.General
+		}
+		if s, ok = literal(a.Language, s); !ok {
+			return a.General
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+func firstValue(fields []string, value func(string) (string, bool)) (string, bool) {
+	for _, f := range fields {
+		if s, ok := value(f); ok {
+			return s, true
+		}
+	}
+	return "", false
+}
+
+// maxLiteral bounds a value in a snippet: 512 bytes. A longer one belongs in no command line.
+const maxLiteral = 512
+
+// literal writes a value in a language, false if it cannot be done so that what a reader sees
+// is what a tool gets. Nothing invisible is let through, in no language; nor is a leading
+// dash, which a tool would take for an option.
+func literal(language, s string) (string, bool) {
+	if s == "" || len(s) > maxLiteral || s[0] == '-' || strings.ContainsFunc(s, unseen) {
+		return "", false
+	}
+	switch language {
+	case "sh":
+		if strings.Trim(s, plainChars) == "" {
+			return s, true
+		}
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'", true
+	case "yaml", "json":
+		if isNumber(s) {
+			return s, true
+		}
+		// Falco reads conditions, lists and exceptions out of YAML strings and has escapes of
+		// its own there: what would need one is not written at all.
+		return `"` + s + `"`, !strings.ContainsAny(s, `"\`)
+	case "ini":
+		return s, strings.Trim(s, plainChars) == ""
+	default:
+		return "", false
+	}
+}
+
+// plainChars mean nothing to a shell or a configuration file, wherever they stand.
+const plainChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-"
+
+func isNumber(s string) bool {
+	return len(s) < 19 && strings.Trim(s, "0123456789") == "" && s[0] != '0'
+}
+
+// unseen reports whether a reader could not see a character, or could take it for another, or
+// whether it stands for bytes that were not UTF-8: the value is then not what it was.
+func unseen(r rune) bool {
+	return r == utf8.RuneError || r != ' ' && (!unicode.IsPrint(r) || unicode.Is(unicode.M, r))
+}

@@ -1,0 +1,62 @@
+package enrich
+
+import "strings"
+
+// describe words a system call: what was done, and to do it. Calls that it does not know are
+// named as calls, which is always true.
+func describe(call string) (did, do string) {
+	switch call {
+	case "open", "openat", "openat2", "creat", "open_by_handle_at":
+		return "opened", "open"
+	case "unlink", "unlinkat":
+		return "removed", "remove"
+	case "rmdir":
+		return "removed the directory", "remove the directory"
+	case "rename", "renameat", "renameat2":
+		return "renamed", "rename"
+	case "chmod", "fchmod", "fchmodat", "fchmodat2":
+		return "changed the mode of", "change the mode of"
+	case "chown", "lchown", "fchown", "fchownat":
+		return "changed the owner of", "change the owner of"
+	case "mkdir", "mkdirat":
+		return "created the directory", "create the directory"
+	case "link", "linkat":
+		return "hard-linked", "hard-link"
+	case "symlink", "symlinkat":
+		return "symlinked", "symlink"
+	case "mount":
+		return "mounted a file system", "mount a file system"
+	case "umount", "umount2":
+		return "unmounted a file system", "unmount a file system"
+	case "ptrace":
+		return "used ptrace", "use ptrace"
+	case "dup", "dup2", "dup3":
+		return "redirected a descriptor", "redirect a descriptor"
+	case "connect":
+		return "connected", "connect"
+	case "setns", "unshare":
+		return "changed its namespaces", "change its namespaces"
+	case "init_module", "finit_module":
+		return "loaded a kernel module", "load a kernel module"
+	case "userfaultfd":
+		return "took over page faults (userfaultfd)", "take over page faults (userfaultfd)"
+	case "":
+		return "made a call", "make a call"
+	default:
+		return "made the call " + visible(call), "make the call " + visible(call)
+	}
+}
+
+// openPurpose reads from the flags of an open call what the file was opened for.
+func openPurpose(flags string) string {
+	switch {
+	case strings.Contains(flags, "O_RDWR"):
+		return " for reading and writing"
+	case strings.Contains(flags, "O_WRONLY"):
+		return " for writing"
+	case strings.Contains(flags, "O_RDONLY"):
+		return " for reading"
+	default:
+		return ""
+	}
+}

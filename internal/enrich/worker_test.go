@@ -1,0 +1,139 @@
+package enrich_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/journal"
+)
+
+// numbered are alerts of rules named by their number.
+func numbered(t *testing.T, from, n int) []*alert.Alert {
+	t.Helper()
+	out := make([]*alert.Alert, n)
+	for i := range out {
+		out[i] = decode(t, fmt.Sprintf(`{"rule":"rule %d","time":"2024-10-05T13:00:46Z","output":"%d"}`, from+i, from+i))
+	}
+	return out
+}
+
+// reported are the titles in the report log.
+func reported(t *testing.T, j journal.Journal) []string {
+	t.Helper()
+	stats, err := j.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	if stats.Reports.Entries == 0 {
+		return nil
+	}
+	entries, err := j.ReadReports(t.Context(), journal.Cursor{}, int(stats.Reports.Entries))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		var r pb.Report
+		if err := proto.Unmarshal(e.Data, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.GetId() != string(e.ID) || r.GetRevision() != e.Revision {
+			t.Errorf("report %s revision %d is kept as %s, %d", r.GetId(), r.GetRevision(), e.ID, e.Revision)
+		}
+		out = append(out, r.GetTitle())
+	}
+	return out
+}
+
+// TestWorkerAccountsForEveryAlert: in order, each once, those too that come just before the
+// end, and after a stop those that were left.
+func TestWorkerAccountsForEveryAlert(t *testing.T) {
+	e := enricher(t)
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		appendTo := func(from, n int) {
+			if _, err := j.AppendAlerts(t.Context(), numbered(t, from, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		appendTo(0, 150)
+		ctx, cancel := context.WithCancel(t.Context())
+		w := enrich.NewWorker(j, e, slog.New(slog.DiscardHandler))
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		synctest.Wait()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled worker returned %v", err)
+		}
+		appendTo(150, 10)
+		w = enrich.NewWorker(j, e, slog.New(slog.DiscardHandler))
+		go func() { done <- w.Run(t.Context()) }()
+		synctest.Wait()
+		appendTo(160, 200)
+		w.Finish()
+		if err := <-done; err != nil {
+			t.Errorf("a finished worker returned %v", err)
+		}
+		got := reported(t, j)
+		for i, title := range got {
+			if title != fmt.Sprintf("rule %d", i) {
+				t.Fatalf("report %d is of %q", i, title)
+			}
+		}
+		if s := w.Stats(); len(got) != 360 || s.Alerts != 210 || s.Revisions != 210 || s.Plain != 0 {
+			t.Errorf("%d reports, %+v", len(got), s)
+		}
+	})
+}
+
+// TestAnAlertThatBreaksEnrichment is reported plainly, and the rest goes on.
+func TestAnAlertThatBreaksEnrichment(t *testing.T) {
+	e := enricher(t)
+	tries := 0
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		w := enrich.NewWorkerFunc(j, func(a *alert.Alert) *pb.Report {
+			if a.Rule == "rule 1" {
+				tries++
+				panic("injected") //nolint:forbidigo // the fault that is injected
+			}
+			return e.Report(a)
+		}, slog.New(slog.DiscardHandler))
+		if _, err := j.AppendAlerts(t.Context(), numbered(t, 0, 3)); err != nil {
+			t.Fatal(err)
+		}
+		w.Finish()
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(reported(t, j)); got != "[rule 0 rule 1 rule 2]" || tries != 3 {
+			t.Errorf("reports %s after %d tries", got, tries)
+		}
+		if s := w.Stats(); s.Plain != 1 || s.Alerts != 3 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestWorkerEndsWithTheJournal rather than spin on it.
+func TestWorkerEndsWithTheJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		w := enrich.NewWorker(j, nil, slog.New(slog.DiscardHandler))
+		time.AfterFunc(time.Second, func() { _ = j.Close() })
+		if err := w.Run(t.Context()); !errors.Is(err, journal.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
