@@ -210,6 +210,11 @@ func TestInternalNotice(t *testing.T) {
 	if a.Kind != alert.KindFalcoInternal {
 		t.Errorf("kind %v", a.Kind)
 	}
+	// Falco words its notices differently in JSON and in plain form.
+	b := decode(t, `{"rule":"Falco internal: syscall event drop","time":"2026-11-22T01:59:19Z","priority":"Debug","source":"internal","output":"x"}`)
+	if b.ID != a.ID {
+		t.Errorf("identity %s and %s of one notice", a.ID, b.ID)
+	}
 }
 
 // TestAForgedWrapIsNotBelieved: an output that is a JSON alert of another rule or time.

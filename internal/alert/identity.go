@@ -16,7 +16,8 @@ import (
 // output line, hence the same for one alert by whichever input it came, and for no two of
 // different events. Neither falcosidekick's uuid, nor tags, nor the types of fields, nor how
 // a time or priority is spelt are part of it: these differ between transports. The line that
-// Falco prints begins with a time and a priority; both are left out for that reason.
+// Falco prints begins with a time and a priority; both are left out for that reason. Falco's
+// notices about itself are told apart without their line.
 type ID string
 
 // idBytes is the size of an id before it is spelt: 8 bytes of time, 12 of hash. 96 bits make
@@ -46,8 +47,11 @@ func identify(a *Alert) ID {
 	writePart(h, a.Rule)
 	writePart(h, a.Source)
 	line := PlainLine(a.Output)
+	if a.Kind == KindFalcoInternal {
+		line = "" // Falco words its own notices differently in JSON and in plain form
+	}
 	writePart(h, oneReplacement(line))
-	if line == "" {
+	if line == "" && a.Kind == KindRule {
 		// Falco can leave the line out of its JSON (json_include_output_property). Then
 		// the fields must tell alerts apart.
 		for _, f := range a.fields {

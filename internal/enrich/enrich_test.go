@@ -130,6 +130,7 @@ func TestSummaries(t *testing.T) {
 		"connection":                   {"syscall", map[string]any{"evt.type": "connect", "evt.res": "EINPROGRESS", "proc.name": "nc", "fd.name": "10.0.0.1:5->1.2.3.4:6", "fd.l4proto": "tcp"}, "“nc” called connect on “10.0.0.1:5->1.2.3.4:6” on “h”, result “EINPROGRESS”."},
 		"rename":                       {"syscall", map[string]any{"evt.type": "rename", "evt.res": "SUCCESS", "proc.name": "mv", "evt.arg.oldpath": "/a", "evt.arg.newpath": "/b"}, "“mv” renamed “/a” as “/b” on “h”."},
 		"connected":                    {"syscall", map[string]any{"evt.type": "connect", "evt.res": "SUCCESS", "proc.name": "nc", "fd.name": "10.0.0.1:5->1.2.3.4:6"}, "“nc” connected to “10.0.0.1:5->1.2.3.4:6” on “h”."},
+		"no process printed":           {"syscall", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "fd.name": "/x"}, "A process that the alert does not name opened “/x” on “h”."},
 		"unknown call":                 {"syscall", map[string]any{"evt.type": "quotactl", "evt.res": "SUCCESS", "proc.name": "q"}, "“q” made the call quotactl on “h”."},
 		"container":                    {"syscall", map[string]any{"evt.type": "container", "container.id": "abc", "container.name": "web", "container.image.repository": "nginx", "container.image.tag": "1"}, "Container “web” of image “nginx:1” was started on “h”."},
 		"audit granted":                {"k8s_audit", map[string]any{"ka.user.name": "bob", "ka.verb": "create", "ka.target.resource": "pods", "ka.target.subresource": "exec", "ka.target.name": "web", "ka.target.namespace": "prod", "ka.response.code": 101}, "Kubernetes user “bob” asked to “create” “pods/exec” “web” in namespace “prod”, result not recorded."},
@@ -165,7 +166,8 @@ func TestFindings(t *testing.T) {
 		"virtual console":          {map[string]any{"proc.name": "x", "proc.tty": 1025}, "A terminal (tty1)"},
 		"login user":               {map[string]any{"proc.name": "x", "user.loginuid": 1000, "user.loginname": "bob"}, "logged in as “bob” (uid 1000)"},
 		"container of unknown age": {map[string]any{"container.id": "abc", "container.start_ts": 1728133229850062067}, "!had been up"},
-		"unpacking":                {map[string]any{"container.id": "host", "evt.type": "openat", "fd.name": "/opt/docker/vfs/dir/4/root/.bash_history"}, "unpack images"},
+		"rule without process":     {map[string]any{"container.id": "host", "evt.type": "openat", "fd.name": "/docker/vfs/x"}, "!unpack"},
+		"unpacking":                {map[string]any{"container.id": "host", "evt.type": "openat", "proc.name": "<NA>", "fd.name": "/opt/docker/vfs/dir/4/root/.bash_history"}, "unpack images"},
 		"drill by session":         {map[string]any{"proc.name": "sh", "proc.sname": "event-generator"}, "The session leader is called “event-generator”"},
 		"memory file failed":       {map[string]any{"proc.name": "3", "proc.exepath": "memfd:x", "evt.type": "execve", "evt.res": "ENOENT"}, "The process's image is an anonymous memory file"},
 	} {

@@ -92,7 +92,7 @@ func (s *scene) callName() string { return visible(cmp.Or(s.r.GetEvent().GetType
 
 // findLostProcess: Falco no longer knew the process.
 func (s *scene) findLostProcess() {
-	if !s.processUnknown() {
+	if !s.processLost() {
 		return
 	}
 	s.notShown("Which process did it: Falco had already lost sight of it.")
@@ -261,7 +261,7 @@ func duration(d time.Duration) string {
 
 // findLoginUser: the login user, or that its absence says nothing.
 func (s *scene) findLoginUser() {
-	if _, ok := s.a.Lookup("user.loginuid"); !ok || s.processUnknown() {
+	if _, ok := s.a.Lookup("user.loginuid"); !ok || s.processUnnamed() {
 		return
 	}
 	u := s.r.GetUser()

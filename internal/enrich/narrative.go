@@ -179,8 +179,12 @@ func (s *scene) internalSummary() string {
 
 // subject is the process with its user: “cat /etc/shadow” as “root”.
 func (s *scene) subject() string {
-	if s.processUnknown() {
+	switch {
+	case s.processLost():
 		return "A process that Falco could not name"
+	case s.processUnnamed():
+		return "A process that the alert does not name"
+	default:
 	}
 	if u := s.userName(); u != "" {
 		return s.program() + " as " + u
@@ -294,11 +298,18 @@ func (s *scene) outcome() pb.Outcome { return s.r.GetEvent().GetOutcome() }
 // resultName is the error's name with what it means.
 func (s *scene) resultName() string { return visible(s.r.GetEvent().GetResult()) }
 
-// processUnknown reports whether Falco had lost sight of the process: all its fields are
-// without a value.
-func (s *scene) processUnknown() bool {
+// processUnnamed reports whether the alert names no process at all.
+func (s *scene) processUnnamed() bool {
 	p := s.r.GetProcess()
 	return s.isSyscall() && p.GetName() == "" && p.GetCommandLine() == "" && p.GetExePath() == ""
+}
+
+// processLost reports whether Falco had lost sight of the process: the rule prints its fields,
+// and they came without a value.
+func (s *scene) processLost() bool {
+	_, name := s.a.Lookup("proc.name")
+	_, cmd := s.a.Lookup("proc.cmdline")
+	return s.processUnnamed() && (name || cmd)
 }
 
 // fromMemory reports whether the process's executable is an anonymous memory file.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/render"
+)
+
+func newReportCommand() *cobra.Command {
+	var output *string
+	cmd := &cobra.Command{
+		Use:   "report [FILE...|-]",
+		Short: "Report on Falco's JSON alerts from files or standard input, and end",
+		Long: `Report on Falco's JSON alerts: one a line as Falco writes them, or objects and arrays over
+several lines. Without a FILE, or where it is -, standard input is read. What is no alert is
+named on stderr with its file and line; the rest is reported all the same, and the exit status
+is then 1.`,
+		Example: `  falco-reporter report /var/log/falco/events.log
+  journalctl --unit falco --output cat | falco-reporter report -o text`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := parseOutput(*output, false)
+			if err != nil {
+				return err
+			}
+			return reportAll(cmd, args, format)
+		},
+	}
+	output = addOutput(cmd.Flags(), "markdown", false)
+	return cmd
+}
+
+// reporter writes reports of what it reads.
+type reporter struct {
+	enricher *enrich.Enricher
+	format   render.Format
+	out      *bufio.Writer
+	errs     io.Writer
+	buf      []byte
+	bad      bool // something could not be reported
+}
+
+func reportAll(cmd *cobra.Command, files []string, format render.Format) error {
+	enricher, err := enrich.Embedded()
+	if err != nil {
+		return err
+	}
+	r := &reporter{enricher: enricher, format: format, out: bufio.NewWriter(cmd.OutOrStdout()), errs: cmd.ErrOrStderr()}
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	for _, name := range files {
+		if err := r.file(name, cmd.InOrStdin()); err != nil {
+			return errors.Join(err, r.out.Flush())
+		}
+	}
+	if err := r.out.Flush(); err != nil {
+		return fmt.Errorf("write reports: %w", err)
+	}
+	if r.bad {
+		return silentError{errors.New("not everything could be reported")}
+	}
+	return nil
+}
+
+// file reports on one file. A file that cannot be read is told like an alert that cannot; the
+// error is one of writing.
+func (r *reporter) file(name string, stdin io.Reader) error {
+	if name == "-" {
+		return r.stream("(standard input)", stdin)
+	}
+	f, err := os.Open(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return r.complain("%v\n", err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	return r.stream(name, f)
+}
+
+// stream reports on every alert of a stream.
+func (r *reporter) stream(name string, in io.Reader) error {
+	s := alert.NewScanner(in)
+	for {
+		found, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return r.complain("%s: %v\n", name, err)
+		}
+		if err := r.one(name, found); err != nil {
+			return err
+		}
+		// Whoever pipes alerts in wants to see each report when it is made.
+		if s.Buffered() == 0 {
+			if err := r.out.Flush(); err != nil {
+				return fmt.Errorf("write reports: %w", err)
+			}
+		}
+	}
+}
+
+// one reports on one alert, or says why it cannot.
+func (r *reporter) one(name string, found alert.Scanned) error {
+	if found.Err != nil {
+		return r.complain("%s:%d: %v\n", name, found.Line, found.Err)
+	}
+	a, err := alert.DecodeJSON(found.Raw)
+	if err != nil {
+		return r.complain("%s:%d: %v\n", name, found.Line, err)
+	}
+	if r.buf, err = render.Append(r.buf[:0], r.format, r.enricher.Report(a)); err != nil {
+		return err
+	}
+	if _, err := r.out.Write(r.buf); err != nil {
+		return fmt.Errorf("write reports: %w", err)
+	}
+	return nil
+}
+
+// complain tells what could not be reported. The reports so far go out first, so that both
+// streams on one terminal are in order.
+func (r *reporter) complain(format string, args ...any) error {
+	r.bad = true
+	if err := r.out.Flush(); err != nil {
+		return fmt.Errorf("write reports: %w", err)
+	}
+	_, err := fmt.Fprintf(r.errs, "falco-reporter: "+format, args...)
+	return err
+}

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/journal"
+	"github.com/falco-reporter/falco-reporter/internal/render"
+)
+
+// printBatch is how many reports are rendered into one write.
+const printBatch = 32
+
+// printer is the reader of the report log that writes to stdout. Like every reader it goes at
+// its own speed, and one that falls behind what the journal keeps is told: in the log, and in
+// missed. The methods of a nil printer do nothing.
+type printer struct {
+	journal journal.Journal
+	out     io.Writer
+	format  render.Format
+	log     *slog.Logger
+
+	end     chan struct{}
+	nWrote  atomic.Uint64
+	nMissed atomic.Uint64
+}
+
+func newPrinter(j journal.Journal, out io.Writer, f render.Format, log *slog.Logger) *printer {
+	return &printer{journal: j, out: out, format: f, log: log, end: make(chan struct{})}
+}
+
+// finish lets run return once it has written every report that is in the log by then.
+func (p *printer) finish() {
+	if p != nil {
+		close(p.end)
+	}
+}
+
+func (p *printer) printed() uint64 {
+	if p == nil {
+		return 0
+	}
+	return p.nWrote.Load()
+}
+
+func (p *printer) missed() uint64 {
+	if p == nil {
+		return 0
+	}
+	return p.nMissed.Load()
+}
+
+// seen is how many reports are behind the printer, written or missed.
+func (p *printer) seen() uint64 { return p.nWrote.Load() + p.nMissed.Load() }
+
+// run writes reports until finish and the end of the log, or until ctx ends.
+func (p *printer) run(ctx context.Context) error {
+	if p == nil {
+		return nil
+	}
+	wait, stopWaiting := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-p.end:
+			stopWaiting()
+		case <-wait.Done():
+		}
+	}()
+	defer func() {
+		stopWaiting()
+		<-watched
+	}()
+	at, err := p.follow(wait, journal.Cursor{})
+	if ctx.Err() != nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return p.rest(ctx, at)
+}
+
+// follow writes what comes until ctx ends, and returns the place it has reached.
+func (p *printer) follow(ctx context.Context, at journal.Cursor) (journal.Cursor, error) {
+	for {
+		var err error
+		if at, err = p.step(ctx, at); err != nil {
+			return at, err
+		}
+	}
+}
+
+// rest writes what is left in the log.
+func (p *printer) rest(ctx context.Context, at journal.Cursor) error {
+	for {
+		stats, err := p.journal.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if at.Seq >= stats.Reports.Tail.Seq {
+			return nil
+		}
+		if at, err = p.step(ctx, at); err != nil {
+			return err
+		}
+	}
+}
+
+// step reads once and writes what it read.
+func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, error) {
+	entries, err := p.journal.ReadReports(ctx, at, printBatch)
+	if pruned, ok := errors.AsType[*journal.PrunedError](err); ok {
+		p.nMissed.Add(pruned.Missed)
+		p.log.Warn("stdout was read too slowly: reports were not written to it", "missed", pruned.Missed)
+		return pruned.Resume, nil
+	}
+	if err != nil {
+		return at, err
+	}
+	var buf []byte
+	for _, e := range entries {
+		var r pb.Report
+		if err := proto.Unmarshal(e.Data, &r); err != nil {
+			return at, fmt.Errorf("decode report %s: %w", e.ID, err)
+		}
+		if buf, err = render.Append(buf, p.format, &r); err != nil {
+			return at, err
+		}
+	}
+	if _, err := p.out.Write(buf); err != nil {
+		return at, fmt.Errorf("write reports to stdout: %w", err)
+	}
+	p.nWrote.Add(uint64(len(entries)))
+	return entries[len(entries)-1].Cursor, nil
+}

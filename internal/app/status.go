@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/consumer"
+)
+
+// status describes the daemon; the server adds the journal and its subscribers.
+func (a *App) status(context.Context) (*pb.GetStatusResponse, error) {
+	w := a.worker.Stats()
+	out := &pb.GetStatusResponse{
+		Version:       a.opts.Version,
+		StartTime:     timestamppb.New(a.start),
+		AttackVersion: a.enricher.AttackVersion(),
+		Enrichment:    &pb.EnrichStatus{Alerts: w.Alerts, Revisions: w.Revisions, Plain: w.Plain},
+	}
+	for _, in := range a.inputs {
+		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status()))
+	}
+	return out, nil
+}
+
+func inputStatus(s consumer.Status) *pb.InputStatus {
+	out := &pb.InputStatus{
+		Name:                 s.Name,
+		Kind:                 s.Kind,
+		Address:              s.Address,
+		State:                inputState(s.State),
+		StateSince:           timestamppb.New(s.Since),
+		Reason:               s.Reason,
+		FalcoVersion:         s.FalcoVersion,
+		Received:             s.Received,
+		Journaled:            s.Journaled,
+		Repeated:             s.Repeated,
+		Rejected:             s.Rejected,
+		AtRisk:               s.AtRisk(),
+		Lost:                 s.Lost,
+		Disconnects:          s.Disconnects,
+		UncertainDisconnects: s.Uncertain,
+		LastRejected:         s.LastRejected,
+	}
+	if !s.LastReceived.IsZero() {
+		out.LastReceivedTime = timestamppb.New(s.LastReceived)
+	}
+	return out
+}
+
+func inputState(s consumer.State) pb.InputState {
+	switch s {
+	case consumer.StateConnecting:
+		return pb.InputState_INPUT_STATE_CONNECTING
+	case consumer.StateConnected:
+		return pb.InputState_INPUT_STATE_CONNECTED
+	case consumer.StateStopped:
+		return pb.InputState_INPUT_STATE_STOPPED
+	default:
+		return pb.InputState_INPUT_STATE_UNSPECIFIED
+	}
+}
