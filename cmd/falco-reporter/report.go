@@ -48,7 +48,7 @@ type reporter struct {
 }
 
 func reportAll(cmd *cobra.Command, files []string, format render.Format) error {
-	enricher, err := enrich.Embedded()
+	enricher, err := enrich.Embedded(enrich.Urgency{})
 	if err != nil {
 		return err
 	}

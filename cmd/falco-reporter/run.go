@@ -2,24 +2,29 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/app"
 	"github.com/falco-reporter/falco-reporter/internal/consumer/falcogrpc"
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
 )
 
 // runFlags are the flags of run.
 type runFlags struct {
-	falco      []string
-	caFile     string
-	certFile   string
-	keyFile    string
-	busy, idle time.Duration
-	listen     string
-	output     *string
-	level      string
+	falco           []string
+	caFile          string
+	certFile        string
+	keyFile         string
+	busy, idle      time.Duration
+	listen          string
+	output          *string
+	level           string
+	lateAfter       time.Duration
+	pageAt, todayAt string
 }
 
 func newRunCommand() *cobra.Command {
@@ -41,6 +46,9 @@ func newRunCommand() *cobra.Command {
 	flags.DurationVar(&f.idle, "falco-idle-interval", falcogrpc.DefaultIdleInterval, "how often to ask Falco otherwise")
 	flags.StringVar(&f.listen, "listen", "", "serve the report stream at unix:///PATH")
 	f.output = addOutput(flags, "json", true)
+	flags.DurationVar(&f.lateAfter, "late-after", 15*time.Minute, "age from which on an event, when it arrives, is late and does not page; negative for never")
+	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that pages, if nothing speaks against it")
+	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today")
 	flags.StringVar(&f.level, "log-level", "info", "least level to log: debug, info, warn, error")
 	return cmd
 }
@@ -72,6 +80,12 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
 	opts := app.Options{Version: versionText(), Listen: f.listen, Format: format, Log: log}
+	opts.Urgency = enrich.Urgency{LateAfter: f.lateAfter, PageAt: alert.ParsePriority(f.pageAt), TodayAt: alert.ParsePriority(f.todayAt)}
+	for flag, p := range map[string]alert.Priority{"--page-at " + f.pageAt: opts.Urgency.PageAt, "--today-at " + f.todayAt: opts.Urgency.TodayAt} {
+		if p == alert.PriorityUnknown {
+			errs = append(errs, fmt.Errorf("%s: not one of Falco's priorities (emergency to debug)", flag))
+		}
+	}
 	for _, address := range f.falco {
 		o := falcogrpc.Options{Address: address, BusyInterval: f.busy, IdleInterval: f.idle}
 		if !falcogrpc.IsUnix(address) {

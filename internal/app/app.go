@@ -44,6 +44,8 @@ type Options struct {
 	Format render.Format
 	// Journal bounds the journal in memory.
 	Journal journal.MemoryOptions
+	// Urgency says when a report is urgent.
+	Urgency enrich.Urgency
 	// Log gets what operators should know.
 	Log *slog.Logger
 	// StopTimeout bounds a stop; 0 is DefaultStopTimeout.
@@ -74,7 +76,7 @@ type input struct {
 // New checks the options and prepares the daemon. If it listens, the socket is there when New
 // returns: Run must follow, which closes it.
 func New(ctx context.Context, opts Options) (*App, error) {
-	enricher, err := enrich.Embedded()
+	enricher, err := enrich.Embedded(opts.Urgency)
 	if err != nil {
 		return nil, err
 	}

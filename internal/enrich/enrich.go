@@ -30,15 +30,16 @@ import (
 type Enricher struct {
 	attack    *attack.Data
 	playbooks *playbook.Library
+	urgency   Urgency
 }
 
 // New makes an Enricher that knows these ATT&CK data and playbooks.
-func New(data *attack.Data, playbooks *playbook.Library) *Enricher {
-	return &Enricher{attack: data, playbooks: playbooks}
+func New(data *attack.Data, playbooks *playbook.Library, urgency Urgency) *Enricher {
+	return &Enricher{attack: data, playbooks: playbooks, urgency: urgency}
 }
 
 // Embedded makes an Enricher with the knowledge that is part of the program.
-func Embedded() (*Enricher, error) {
+func Embedded(urgency Urgency) (*Enricher, error) {
 	data, err := attack.Embedded()
 	if err != nil {
 		return nil, fmt.Errorf("load the embedded ATT&CK data: %w", err)
@@ -47,7 +48,7 @@ func Embedded() (*Enricher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(data, books), nil
+	return New(data, books, urgency), nil
 }
 
 // AttackVersion is the version of ATT&CK in use.
@@ -71,6 +72,7 @@ func (e *Enricher) Report(a *alert.Alert) *pb.Report {
 	r.Attack = e.attack.Message(a.Tags)
 	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r))}
 	s.tell()
+	s.weigh(e.urgency)
 	return r
 }
 
@@ -83,7 +85,7 @@ func plain(a *alert.Alert) *pb.Report {
 		Revision:  1,
 		EventTime: at,
 		Host:      a.Hostname,
-		Urgency:   urgency(a.Priority),
+		Urgency:   Urgency{}.withDefaults().byPriority(a.Priority),
 		Title:     a.Rule,
 		Rule:      &pb.Rule{Name: a.Rule, Maturity: maturity(a.Tags)},
 		Priority:  a.Priority.String(),
@@ -105,20 +107,6 @@ func plain(a *alert.Alert) *pb.Report {
 		r.AlertKind = pb.AlertKind_ALERT_KIND_FALCO_INTERNAL
 	}
 	return r
-}
-
-// urgency is by Falco's priority of the rule alone.
-func urgency(p alert.Priority) *pb.Urgency {
-	switch {
-	case p == alert.PriorityUnknown:
-		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_TODAY, Why: "The alert carries no priority that Falco knows."}
-	case p <= alert.PriorityCritical:
-		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_PAGE, Why: "Falco priority " + p.String() + "."}
-	case p <= alert.PriorityWarning:
-		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_TODAY, Why: "Falco priority " + p.String() + "."}
-	default:
-		return &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_RECORD, Why: "Falco priority " + p.String() + "."}
-	}
 }
 
 // maturity is the rule's maturity out of its tag, such as maturity_stable.

@@ -31,7 +31,7 @@ const seed = `{"uuid":"cec8d1cb-e854-45bf-a0bf-b7aa73707b4a","output":"14:00:46.
 
 func enricher(t testing.TB) *enrich.Enricher {
 	t.Helper()
-	e, err := enrich.Embedded()
+	e, err := enrich.Embedded(enrich.Urgency{})
 	if err != nil {
 		t.Fatal(err)
 	}

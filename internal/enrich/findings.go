@@ -2,7 +2,6 @@ package enrich
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,17 +25,32 @@ func (s *scene) find() {
 		s.findDrops()
 		return
 	}
-	s.findFailure()
-	s.findMemoryImage()
-	s.findLostProcess()
-	s.findChangedImage()
-	s.findPeer()
-	s.findPrivileged()
-	s.findDrill()
-	s.findTerminal()
-	s.findUser()
-	s.findSuccess()
-	s.findContainerAge()
+	for _, find := range [...]func(){
+		s.findFailure,
+		s.findClaim,
+		s.findRequest,
+		s.findMemoryImage,
+		s.findUnderServer,
+		s.findRedirect,
+		s.findMining,
+		s.findEncoded,
+		s.findLostProcess,
+		s.findPlace,
+		s.findChangedImage,
+		s.findOpenPlace,
+		s.findPeer,
+		s.findPrivileged,
+		s.findDrill,
+		s.findDownload,
+		s.findEntry,
+		s.findTerminal,
+		s.findUser,
+		s.findOtherName,
+		s.findSuccess,
+		s.findContainerAge,
+	} {
+		find()
+	}
 }
 
 // findMemoryImage: the program has no file.
@@ -45,11 +59,15 @@ func (s *scene) findMemoryImage() {
 		return
 	}
 	evidence := []string{"proc.is_exe_from_memfd", "proc.exepath", "evt.arg.flags"}
-	if isExec(s.r.GetEvent().GetType()) && s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
+	if !isExec(s.r.GetEvent().GetType()) || s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
 		s.show(certain, "The process's image is an anonymous memory file, not on disk.", evidence...)
+		if !s.didNotHappen() {
+			s.raise(page, "A program that exists only in memory.")
+		}
 		return
 	}
 	s.show(certain, "The program's image is an anonymous memory file, not on disk.", evidence...)
+	s.raise(page, "A program that exists only in memory was started.")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
 		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
 	}
@@ -121,6 +139,9 @@ func (s *scene) findChangedImage() {
 	}
 	if p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER") {
 		s.show(certain, "The program's file was added or changed after the container started.", "proc.is_exe_upper_layer", "evt.arg.flags")
+		if s.startsProgram() {
+			s.raise(today, "A program that was not in the container's image.")
+		}
 	}
 }
 
@@ -188,44 +209,6 @@ func (s *scene) findPrivileged() {
 func (s *scene) findTerminal() {
 	if p := s.r.GetProcess(); p.GetHasTerminal() {
 		s.show(certain, "A terminal ("+p.GetTerminal()+") is attached: somebody may be typing.", "proc.tty")
-	}
-}
-
-// findPeer: how far the other end of the connection is.
-func (s *scene) findPeer() {
-	n := s.r.GetNetwork()
-	for _, end := range [...]struct {
-		e     *pb.Endpoint
-		field string
-		what  string
-	}{{n.GetRemote(), "fd.rip", "The other end"}, {n.GetServer(), "fd.sip", "The server's end"}} {
-		addr, err := netip.ParseAddr(end.e.GetAddress())
-		if err != nil {
-			continue
-		}
-		s.show(certain, end.what+" of the connection, "+addr.String()+", is "+scope(addr)+".", end.field, "fd.name")
-		return
-	}
-}
-
-// scope says how far an address reaches.
-func scope(addr netip.Addr) string {
-	addr = addr.Unmap()
-	switch {
-	case addr == netip.AddrFrom4([4]byte{169, 254, 169, 254}):
-		return "the metadata service of a cloud instance"
-	case addr.IsLoopback():
-		return "this host itself (loopback)"
-	case addr.IsUnspecified():
-		return "no particular host"
-	case addr.IsPrivate():
-		return "a private address"
-	case addr.IsLinkLocalUnicast():
-		return "a link-local address"
-	case addr.IsMulticast():
-		return "a multicast address"
-	default:
-		return "a public address"
 	}
 }
 

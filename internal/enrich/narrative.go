@@ -16,6 +16,11 @@ type scene struct {
 	a    *alert.Alert
 	r    *pb.Report
 	book *playbook.Playbook
+	// raised is the highest urgency that a finding asks for, and why.
+	raised struct {
+		level pb.UrgencyLevel
+		why   string
+	}
 }
 
 // tell writes the narrative into the report.

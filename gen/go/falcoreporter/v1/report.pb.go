@@ -791,7 +791,9 @@ type Urgency struct {
 	// The level.
 	Level UrgencyLevel `protobuf:"varint,1,opt,name=level,proto3,enum=falcoreporter.v1.UrgencyLevel" json:"level,omitempty"`
 	// The reason, in one line.
-	Why           string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// True if the event was old when it arrived: a late report does not page.
+	Late          bool `protobuf:"varint,3,opt,name=late,proto3" json:"late,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -838,6 +840,13 @@ func (x *Urgency) GetWhy() string {
 		return x.Why
 	}
 	return ""
+}
+
+func (x *Urgency) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
 }
 
 // Finding is one statement that the evidence backs.
@@ -2969,10 +2978,11 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"redactions\x18  \x03(\v2\x1b.falcoreporter.v1.RedactionR\n" +
 	"redactions\x12-\n" +
 	"\x05alert\x18! \x01(\v2\x17.falcoreporter.v1.AlertR\x05alert\x12\x18\n" +
-	"\ameaning\x18\" \x01(\tR\ameaning\"Q\n" +
+	"\ameaning\x18\" \x01(\tR\ameaning\"e\n" +
 	"\aUrgency\x124\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1e.falcoreporter.v1.UrgencyLevelR\x05level\x12\x10\n" +
-	"\x03why\x18\x02 \x01(\tR\x03why\"\x81\x01\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x12\n" +
+	"\x04late\x18\x03 \x01(\bR\x04late\"\x81\x01\n" +
 	"\aFinding\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\tR\tstatement\x12\x1a\n" +
 	"\bevidence\x18\x02 \x03(\tR\bevidence\x12<\n" +

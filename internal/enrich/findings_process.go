@@ -1,0 +1,182 @@
+package enrich
+
+import (
+	"strconv"
+	"strings"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+)
+
+// startsProgram reports whether the event is the start of a program that was not refused.
+func (s *scene) startsProgram() bool {
+	return isExec(s.r.GetEvent().GetType()) && !s.didNotHappen()
+}
+
+// didNotHappen reports whether the result says that the call had no effect.
+func (s *scene) didNotHappen() bool {
+	return s.outcome() == pb.Outcome_OUTCOME_REFUSED || s.outcome() == pb.Outcome_OUTCOME_FAILED
+}
+
+// findUnderServer: a program started below a server. Servers seldom have a reason to start a
+// shell.
+func (s *scene) findUnderServer() {
+	if !s.startsProgram() {
+		return
+	}
+	for _, anc := range s.r.GetAncestry() {
+		kind := serverKind(anc.GetName())
+		if kind == "" {
+			continue
+		}
+		evidence := []string{"proc.name", ancestorField(anc)}
+		if isShell(s.r.GetProcess().GetName()) {
+			s.show(likely, "A shell was started under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+			s.raise(page, "A shell under a "+kind+".")
+			return
+		}
+		s.show(likely, "It was started under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+		s.raise(today, "A program started by a "+kind+".")
+		return
+	}
+}
+
+// ancestorField is the field that an ancestor's name comes from.
+func ancestorField(anc *pb.Ancestor) string {
+	if anc.GetLevel() == 1 {
+		return "proc.pname"
+	}
+	return "proc.aname[" + strconv.FormatUint(uint64(anc.GetLevel()), 10) + "]"
+}
+
+// findRedirect: a descriptor that leads to a connection, which is how a reverse shell works.
+func (s *scene) findRedirect() {
+	call, conn := s.r.GetEvent().GetType(), s.r.GetNetwork().GetConnection()
+	if !strings.HasPrefix(call, "dup") || conn == "" || s.didNotHappen() {
+		return
+	}
+	name := s.r.GetProcess().GetName()
+	if !isShell(name) && interpreter(name) == "" {
+		return
+	}
+	s.show(likely, "A "+shellWord(name)+" joins its input or output to a network connection, as a reverse shell does.", "evt.type", "fd.name", "proc.name")
+	if peer, ok := s.peer(); ok && peer.IsLoopback() {
+		s.raise(today, "A "+shellWord(name)+" joined to a connection within the host.")
+		return
+	}
+	s.raise(page, "A "+shellWord(name)+" joined to a network connection.")
+}
+
+func shellWord(name string) string {
+	if isShell(name) {
+		return "shell"
+	}
+	return "script interpreter"
+}
+
+// openPlaces are folders that every user can write to.
+func openPlace(exe string) string {
+	for _, dir := range [...]string{"/dev/shm/", "/tmp/", "/var/tmp/", "/run/shm/"} {
+		if strings.HasPrefix(exe, dir) {
+			return strings.TrimSuffix(dir, "/")
+		}
+	}
+	return ""
+}
+
+// findOpenPlace: a program in a folder for temporary files.
+func (s *scene) findOpenPlace() {
+	dir := openPlace(s.r.GetProcess().GetExePath())
+	if dir == "" {
+		return
+	}
+	s.show(certain, "The program lies below "+dir+", where every user can write.", "proc.exepath")
+	if s.startsProgram() {
+		s.raise(today, "A program started from "+dir+".")
+	}
+}
+
+// findMining: the protocol of mining pools in the arguments. A tool that only prints text
+// mentions it and mines nothing.
+func (s *scene) findMining() {
+	p := s.r.GetProcess()
+	if !strings.Contains(p.GetCommandLine(), "stratum+") && !strings.Contains(p.GetCommandLine(), "stratum2+") {
+		return
+	}
+	if isTextTool(p.GetName()) && isTextTool(baseName(p.GetExePath())) {
+		s.show(likely, "The program is "+quote(p.GetName())+", which only handles text: the pool's address is mentioned, not used.", "proc.name", "proc.exepath", "proc.cmdline")
+		s.notShown("That anything was mined.")
+		return
+	}
+	s.show(likely, "The command line names a mining pool (stratum).", "proc.cmdline")
+	if s.startsProgram() {
+		s.raise(page, "A program started with a mining pool's address.")
+	}
+}
+
+// findEncoded: a command hidden in base64.
+func (s *scene) findEncoded() {
+	cmd := s.r.GetProcess().GetCommandLine()
+	text := decodedBase64(cmd)
+	if text == "" {
+		return
+	}
+	s.show(certain, "A word of the command line is base64 of "+quote(text)+".", "proc.cmdline")
+	if code := inlineCode(s.r.GetProcess().GetName(), cmd); code != "" || strings.Contains(cmd, "base64") {
+		s.raise(today, "A command hidden in base64.")
+	}
+}
+
+// findDownload: the program's work is to fetch or send files.
+func (s *scene) findDownload() {
+	if p := s.r.GetProcess(); s.startsProgram() && isDownloader(p.GetName()) {
+		s.show(certain, "The program "+quote(p.GetName())+" is made to fetch or send data over the network.", "proc.name")
+		s.notShown("What was fetched or sent, or whether anything was.")
+	}
+}
+
+// findEntry: how the process came into the container.
+func (s *scene) findEntry() {
+	p, chain := s.r.GetProcess(), s.r.GetAncestry()
+	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER || p == nil || p.NamespacePid == nil {
+		return
+	}
+	if p.GetNamespacePid() == 1 {
+		s.show(certain, "It is the container's first process (pid 1 in it).", "proc.vpid")
+		return
+	}
+	if len(chain) > 0 && chain[0].GetLevel() == 1 && isRuntime(chain[0].GetName()) {
+		s.show(likely, "It was started in the container from outside, as docker exec or kubectl exec does.", "proc.vpid", "proc.pname")
+	}
+}
+
+// isRuntime reports whether a name is that of what container runtimes put above the processes
+// of a container.
+func isRuntime(name string) bool {
+	switch name {
+	case "containerd-shim", "containerd-shim-runc-v2", "containerd-shim-", "conmon", "conmonrs", "runc", "crun", "docker-containerd-shim":
+		return true
+	}
+	return false
+}
+
+// findOtherName: a process that is not called as its program is. Links and scripts do that as
+// well as disguise.
+func (s *scene) findOtherName() {
+	p := s.r.GetProcess()
+	name, base := p.GetName(), baseName(p.GetExePath())
+	const most = 15 // the kernel cuts names there
+	if name == "" || base == "" || s.fromMemory() || strings.HasPrefix(base, name) || strings.HasPrefix(name, base[:min(len(base), most)]) {
+		return
+	}
+	if isShell(name) && isShell(base) {
+		return
+	}
+	s.show(certain, "The process is called "+quote(name)+" and its program is "+quote(p.GetExePath())+": a script, a link, or a disguise.", "proc.name", "proc.exepath")
+}
+
+// findClaim: a rule's text that says more than the result.
+func (s *scene) findClaim() {
+	if s.didNotHappen() && strings.Contains(strings.ToLower(s.a.Output+s.a.Rule), "success") {
+		s.show(certain, "The rule's text speaks of success; the result of the call says otherwise.", "evt.res", "evt.args")
+	}
+}

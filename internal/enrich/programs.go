@@ -1,0 +1,129 @@
+package enrich
+
+import (
+	"encoding/base64"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// isShell reports whether a name is a shell's.
+func isShell(name string) bool {
+	switch name {
+	case "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash":
+		return true
+	}
+	return false
+}
+
+// serverKind says which kind of server a process name belongs to, empty for none. Servers
+// seldom have a reason to start a shell.
+func serverKind(name string) string {
+	switch name {
+	case "httpd", "apache2", "nginx", "lighttpd", "caddy", "php-fpm", "php-fpm7.4", "php-fpm8.1", "php-fpm8.2", "php-fpm8.3", "uwsgi", "gunicorn", "catalina", "haproxy":
+		return "web server"
+	case "mysqld", "mariadbd", "postgres", "mongod", "redis-server", "memcached", "oracle", "clickhouse-serv", "cassandra", "couchdb", "influxd":
+		return "database server"
+	case "sshd", "systemd", "init", "cron", "crond":
+		return "" // starting shells is their work
+	}
+	return ""
+}
+
+// isTextTool reports whether a program only prints or searches text: what stands in its
+// arguments is then mentioned and not done.
+func isTextTool(name string) bool {
+	switch name {
+	case "echo", "printf", "grep", "egrep", "rg", "cat", "less", "more", "man", "find", "ls", "awk", "sed":
+		return true
+	}
+	return false
+}
+
+// isDownloader reports whether a program's work is to fetch files.
+func isDownloader(name string) bool {
+	switch name {
+	case "curl", "wget", "aria2c", "axel", "ftp", "tftp", "scp", "sftp", "rsync":
+		return true
+	}
+	return false
+}
+
+// interpreter is the name of an interpreter without its version: python for python3.11.
+func interpreter(name string) string {
+	for _, i := range [...]string{"python", "perl", "ruby", "node", "php", "lua", "tclsh"} {
+		if rest, ok := strings.CutPrefix(name, i); ok && strings.Trim(rest, "0123456789.") == "" {
+			return i
+		}
+	}
+	return ""
+}
+
+// inlineCode is the code that a command line gives to a shell or interpreter with -c or -e.
+// The command line has lost the quotes between arguments, so that all that follows is taken.
+func inlineCode(name, cmdline string) string {
+	flag := ""
+	switch {
+	case isShell(name), interpreter(name) == "python":
+		flag = " -c "
+	case interpreter(name) == "perl", interpreter(name) == "ruby", interpreter(name) == "node", interpreter(name) == "lua":
+		flag = " -e "
+	case interpreter(name) == "php":
+		flag = " -r "
+	default:
+		return ""
+	}
+	_, code, ok := strings.Cut(cmdline, flag)
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(code)
+}
+
+// Bounds of what is decoded out of a command line.
+const (
+	minEncoded = 16      // shorter words decode to something by chance
+	maxEncoded = 4 << 10 // longer ones are only looked at this far
+)
+
+// decodedBase64 is what the first base64 word of a command line says, if it decodes to text
+// that can be read.
+func decodedBase64(cmdline string) string {
+	isBase64 := func(r rune) bool {
+		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '+' || r == '/' || r == '=')
+	}
+	for word := range strings.FieldsFuncSeq(cmdline, func(r rune) bool { return !isBase64(r) }) {
+		if len(word) < minEncoded {
+			continue
+		}
+		word = word[:min(len(word), maxEncoded)]
+		text, err := base64.StdEncoding.DecodeString(word[:len(word)/4*4])
+		if err == nil && isReadable(string(text)) {
+			return string(text)
+		}
+	}
+	return ""
+}
+
+// isReadable reports whether a text is UTF-8 of printable characters, with blanks or other
+// things between letters as commands have them.
+func isReadable(s string) bool {
+	if !utf8.ValidString(s) || !strings.ContainsAny(s, " /;|&-=.") {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// baseName is the last part of an executable's path.
+func baseName(exe string) string {
+	if exe == "" {
+		return ""
+	}
+	return path.Base(exe)
+}

