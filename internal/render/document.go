@@ -1,0 +1,117 @@
+package render
+
+import (
+	"strconv"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+)
+
+// document is a report laid out: what is shown, in which order, free of any format.
+type document struct {
+	screen   screen
+	sections []section
+	// footer says which report and revision this is.
+	footer line
+}
+
+// section is a part of a document with a heading of ours.
+type section struct {
+	heading string
+	blocks  []block
+}
+
+// block is one of the types below. Every writer handles all of them.
+type block interface{ isBlock() }
+
+type (
+	// paragraph is running text.
+	paragraph line
+	// subheading begins a part of a section.
+	subheading line
+	// bullets is a list without an order.
+	bullets []line
+	// table is a list of labelled values.
+	table []row
+	// grid is a table of several columns.
+	grid struct {
+		head []string
+		rows [][]line
+	}
+	// tree is a chain of processes, the topmost first.
+	tree []node
+	// code is text of several lines whose line ends count.
+	code struct{ language, text string }
+	// action is a thing to do.
+	action struct {
+		number      int
+		title, why  line
+		tool        string
+		language    string
+		snippet     string
+		reference   string
+		referenceOK bool // the reference may become a link
+	}
+)
+
+// row is a label of ours and its value.
+type row struct {
+	label string
+	cell  line
+}
+
+func (paragraph) isBlock()  {}
+func (subheading) isBlock() {}
+func (bullets) isBlock()    {}
+func (table) isBlock()      {}
+func (grid) isBlock()       {}
+func (tree) isBlock()       {}
+func (code) isBlock()       {}
+func (action) isBlock()     {}
+
+// lay lays a report out.
+func lay(r *pb.Report) *document {
+	d := &document{screen: layScreen(r), footer: layFooter(r)}
+	d.add("Details", layDetails(r))
+	d.add("Analysis", layAnalysis(r))
+	d.add("Processes", layProcesses(r))
+	d.add("Possible impact", layList(r.GetPossibleImpact()))
+	d.add("Actions", layActions(r.GetActions()))
+	d.add(attackHeading(r.GetAttack()), layAttack(r.GetAttack()))
+	d.add("Alerts", layAlerts(r.GetAlerts()))
+	d.add("Rule", layRule(r.GetRule()))
+	d.add("Original alert", layOriginal(r.GetAlert()))
+	return d
+}
+
+// add adds a section unless it has nothing.
+func (d *document) add(heading string, blocks []block) {
+	if len(blocks) > 0 {
+		d.sections = append(d.sections, section{heading, blocks})
+	}
+}
+
+// layList lays out sentences as a list.
+func layList(sentences []string) []block {
+	var list bullets
+	for _, s := range sentences {
+		if l := sentence(s); len(l) > 0 {
+			list = append(list, l)
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	return []block{list}
+}
+
+func layFooter(r *pb.Report) line {
+	var l line
+	if r.GetId() != "" {
+		l = l.words("Report ").value(r.GetId()).words(", ")
+	}
+	l = l.words("revision " + strconv.FormatUint(uint64(r.GetRevision()), 10))
+	if r.GetClosed() {
+		l = l.words(", the last")
+	}
+	return l.words(".")
+}

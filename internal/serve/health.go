@@ -1,0 +1,38 @@
+package serve
+
+import (
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+)
+
+// InputsHealthService is the name under which the health service tells how the inputs are.
+// It is apart from the server's own health, so that a stopped Falco does not make an
+// orchestrator restart falco-reporter.
+const InputsHealthService = "falcoreporter.inputs"
+
+// newHealth returns the health service of a server that can serve, with inputs that do not.
+func newHealth() *health.Server {
+	h := health.NewServer() // "" is SERVING from the start
+	h.SetServingStatus(pb.ReportService_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+	h.SetServingStatus(InputsHealthService, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	return h
+}
+
+// SetInputsServing sets the health of [InputsHealthService]. It has no effect once the server
+// stops.
+func (s *Server) SetInputsServing(serving bool) {
+	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		state = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus(InputsHealthService, state)
+}
+
+// setReportsLost says that reports can no longer be served: the journal is closed.
+func (s *Server) setReportsLost() {
+	for _, service := range []string{"", pb.ReportService_ServiceDesc.ServiceName} {
+		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	}
+}
