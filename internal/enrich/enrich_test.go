@@ -119,7 +119,7 @@ func TestSummaries(t *testing.T) {
 		fields map[string]any
 		want   string
 	}{
-		"opened":                       {"syscall", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "evt.arg.flags": "O_RDONLY|O_CLOEXEC", "proc.name": "cat", "proc.cmdline": "cat /etc/shadow", "user.name": "root", "fd.name": "/etc/shadow", "container.id": "host"}, "“cat /etc/shadow” as “root” opened “/etc/shadow” for reading on the host “h”."},
+		"opened":                       {"syscall", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "evt.arg.flags": "O_RDONLY|O_CLOEXEC", "proc.name": "cat", "proc.cmdline": "cat /etc/shadow", "user.name": "root", "fd.name": "/etc/shadow", "container.id": "host"}, "“cat /etc/shadow” as “root” opened “/etc/shadow” for reading on the host."},
 		"refused":                      {"syscall", map[string]any{"evt.type": "openat", "evt.res": "EACCES", "proc.name": "cat", "user.uid": 1000, "fd.name": "/etc/shadow"}, "“cat” as uid 1000 tried to open “/etc/shadow” on “h” and was refused (EACCES)."},
 		"failed, as the arguments say": {"syscall", map[string]any{"evt.type": "unlinkat", "evt.args": "res=-21(EISDIR) dirfd=-100(AT_FDCWD) name=/bin/x res=0 ", "evt.arg.name": "/bin/x", "proc.name": "x"}, "“x” tried to remove “/bin/x” on “h”, which failed (EISDIR)."},
 		"arguments of an attacker":     {"syscall", map[string]any{"evt.type": "unlinkat", "evt.args": "name=res=0 res=0", "proc.name": "x"}, "“x” called unlinkat on “h”, result not recorded."},

@@ -36,6 +36,8 @@ func (s *scene) find() {
 		s.findEncoded,
 		s.findLostProcess,
 		s.findPlace,
+		s.findMode,
+		s.findMounts,
 		s.findChangedImage,
 		s.findOpenPlace,
 		s.findPeer,

@@ -137,3 +137,74 @@ func (s *scene) findRequest() {
 		s.notShown("Whether it succeeded: the alert has no response.")
 	}
 }
+
+// findMode: what a change of mode makes of a file.
+func (s *scene) findMode() {
+	if call := s.r.GetEvent().GetType(); !strings.Contains(call, "chmod") || s.didNotHappen() {
+		return
+	}
+	mode := s.r.GetEvent().GetArguments()["mode"]
+	switch {
+	case strings.Contains(mode, "S_ISUID"):
+		s.show(certain, "The new mode has the setuid bit: whoever runs the file gets its owner's rights.", "evt.arg.mode")
+		s.raise(today, "A setuid file.")
+	case strings.Contains(mode, "S_ISGID"):
+		s.show(certain, "The new mode has the setgid bit: whoever runs the file gets its group's rights.", "evt.arg.mode")
+	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
+		s.show(certain, "The new mode lets the file be executed.", "evt.arg.mode")
+	default:
+	}
+}
+
+// findMounts: parts of the host that the container can reach. Falco prints mounts as
+// SOURCE:DESTINATION:MODE:RDWR:PROPAGATION, several between commas, in brackets where there
+// is more than one.
+func (s *scene) findMounts() {
+	mounts := strings.Trim(s.r.GetContainer().GetMounts(), "[]")
+	for m := range strings.SplitSeq(mounts, ",") {
+		parts := strings.Split(m, ":")
+		if len(parts) < 4 {
+			continue
+		}
+		what := hostPart(parts[0])
+		if what == "" {
+			continue
+		}
+		how := "for reading"
+		if parts[3] == "true" {
+			how = "for reading and writing"
+		}
+		s.show(certain, "The container has the host's "+quote(parts[0])+", "+what+", "+how+".", "container.mounts")
+		s.raise(today, "A container that can reach "+what+" of the host.")
+		return
+	}
+}
+
+// hostPart says what a path of the host is, where a container that has it can leave its bounds.
+func hostPart(source string) string {
+	switch strings.TrimSuffix(source, "/") {
+	case "":
+		if source == "/" {
+			return "the whole file system"
+		}
+		return ""
+	case "/proc":
+		return "its processes and kernel settings"
+	case "/sys":
+		return "its devices and kernel settings"
+	case "/dev":
+		return "its devices"
+	case "/etc":
+		return "its configuration"
+	case "/root", "/home":
+		return "its users' files"
+	case "/boot":
+		return "its kernel"
+	case "/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/run/crio/crio.sock":
+		return "control over its containers"
+	case "/var/lib/kubelet", "/etc/kubernetes", "/var/lib/etcd":
+		return "its part of the cluster"
+	default:
+		return ""
+	}
+}

@@ -105,6 +105,7 @@ func (s *scene) findMining() {
 	if isTextTool(p.GetName()) && isTextTool(baseName(p.GetExePath())) {
 		s.show(likely, "The program is "+quote(p.GetName())+", which only handles text: the pool's address is mentioned, not used.", "proc.name", "proc.exepath", "proc.cmdline")
 		s.notShown("That anything was mined.")
+		s.doubt = "A mining pool is mentioned, not used."
 		return
 	}
 	s.show(likely, "The command line names a mining pool (stratum).", "proc.cmdline")

@@ -21,6 +21,8 @@ type scene struct {
 		level pb.UrgencyLevel
 		why   string
 	}
+	// doubt is why the alert does not deserve to page although nothing failed.
+	doubt string
 }
 
 // tell writes the narrative into the report.
@@ -278,7 +280,7 @@ func (s *scene) place() string {
 	case c.GetId() != "":
 		return " in container " + quote(c.GetId())
 	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
-		return " on the host" + s.hostName()
+		return " on the host"
 	default:
 		return s.onHost()
 	}

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxQuoted bounds a value inside a sentence: 64 characters. A longer one keeps its beginning
+// maxQuoted bounds a value inside a sentence: 48 characters. A longer one keeps its beginning
 // and its end; the whole of it stands in the fields of the report.
-const maxQuoted = 64
+const maxQuoted = 48
 
 // quote puts a value out of an alert into a sentence: between typographic quotes, with what
 // cannot be seen or could be taken for a quote written as an escape, and cut to a length that
