@@ -15,6 +15,7 @@ package alert
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -181,4 +182,47 @@ func (a *Alert) setFields(fields []Field) {
 		out = append(out, f)
 	}
 	a.fields = out
+}
+
+// Clipped is the alert with every text of more than limit bytes cut to its beginning, with a
+// note of its length behind it. Identity and Raw stay. It is the alert itself if nothing is
+// that long.
+func (a *Alert) Clipped(limit int) *Alert {
+	out := *a
+	cut := false
+	text := func(s string) string {
+		if len(s) <= limit {
+			return s
+		}
+		cut = true
+		return strings.ToValidUTF8(s[:limit], "") + "… (cut: " + strconv.Itoa(len(s)) + " bytes in all)"
+	}
+	out.Rule, out.Output, out.Hostname, out.Source, out.UUID = text(a.Rule), text(a.Output), text(a.Hostname), text(a.Source), text(a.UUID)
+	clip := func(fields []Field) []Field {
+		fields = slices.Clone(fields)
+		for i := range fields {
+			// A name that is cut could become another's: fields with such a name go.
+			fields[i].Value.text = text(fields[i].Value.text)
+		}
+		return slices.DeleteFunc(fields, func(f Field) bool {
+			if len(f.Name) > limit {
+				cut = true
+				return true
+			}
+			return false
+		})
+	}
+	out.fields, out.Extra, out.Tags = clip(a.fields), clip(a.Extra), slices.Clone(a.Tags)
+	for i := range out.Tags {
+		out.Tags[i] = text(out.Tags[i])
+	}
+	if !cut {
+		return a
+	}
+	for i := range out.Extra {
+		if out.Extra[i].Value.kind == ValueJSON {
+			out.Extra[i].Value.kind = ValueString // what is cut may be JSON no more
+		}
+	}
+	return &out
 }

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -54,9 +55,36 @@ func Embedded(urgency Urgency) (*Enricher, error) {
 // AttackVersion is the version of ATT&CK in use.
 func (e *Enricher) AttackVersion() string { return e.attack.Version() }
 
+// MaxReportBytes bounds an encoded report: 3 MiB, since gRPC clients refuse messages of more
+// than 4 MiB unless told otherwise. Where an alert's texts are longer they are cut, with a
+// note; the alert log has the whole alert.
+const MaxReportBytes = 3 << 20
+
+// smallAlert is a size of encoded alerts whose reports cannot come near MaxReportBytes: a
+// report repeats a field's text at most four times, and adds some 100 KiB of ours at most.
+const smallAlert = 256 << 10
+
 // Report makes the first revision of the report of one alert. Parts of it are shared between
 // reports: it must not be changed.
 func (e *Enricher) Report(a *alert.Alert) *pb.Report {
+	r := e.whole(a)
+	if len(a.Raw) <= smallAlert {
+		return r
+	}
+	for limit := 64 << 10; proto.Size(r) > MaxReportBytes && limit >= 128; limit /= 8 {
+		r = e.whole(a.Clipped(limit))
+	}
+	if proto.Size(r) > MaxReportBytes {
+		// Hundreds of thousands of small fields: no alert of a real rule.
+		r = proto.CloneOf(r)
+		r.Alert.OutputFields, r.Alert.UnsetFields, r.Alert.Extra, r.Alert.Tags, r.Tags = nil, nil, nil, nil, nil
+		r.Event, r.Attack = nil, nil
+	}
+	return r
+}
+
+// whole makes a report without a bound.
+func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r := plain(a)
 	r.Workload = workloadOf(a)
 	r.Event = eventOf(a)
