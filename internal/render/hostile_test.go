@@ -10,7 +10,6 @@ import (
 	"testing"
 	"unicode"
 
-	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/google/go-cmp/cmp"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -20,6 +19,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
 // markdownReader reads what GitHub reads, and a little more.
@@ -348,7 +349,7 @@ func skeleton(t *testing.T, s string) []string {
 func margin(s string) []string {
 	var out []string
 	for l := range strings.Lines(s) {
-		if strings.HasPrefix(l, "RECORD: ") {
+		if strings.HasPrefix(l, "RECORD, LATE: ") {
 			l = "title"
 		}
 		if l != "\n" && l[0] != ' ' {
@@ -409,7 +410,7 @@ func TestFirstScreenOrderOfImportance(t *testing.T) {
 		r.NotShown, r.HarmlessIf = []string{w(6, "notshown"), "never"}, []string{w(6, "harmless"), "never"}
 		r.Actions = []*pb.Action{{Title: w(3, "first")}, {Title: w(5, "second")}, {Title: "never"}}
 		screen, _, _ := strings.Cut(render(t, Markdown, r), "\n## ")
-		for _, mark := range strings.Fields("title what shown notshown harmless first second why more much late never") {
+		for mark := range strings.FieldsSeq("title what shown notshown harmless first second why more much late never") {
 			if got := strings.Contains(screen, mark); got != slices.Contains(strings.Fields(want), mark) {
 				t.Errorf("summary of %d words: %q shown is %t\n%s", words, mark, got, screen)
 			}

@@ -47,7 +47,15 @@ func (l line) words(s string) line {
 		l[n-1].text += s
 		return l
 	}
-	return append(l, span{kind: spanWords, text: s})
+	return l.add(span{kind: spanWords, text: s})
+}
+
+// add adds a span, with room for some more.
+func (l line) add(s span) line {
+	if cap(l) == 0 {
+		l = make(line, 0, 4)
+	}
+	return append(l, s)
 }
 
 // value adds a value out of the alert, cut to maxValue.
@@ -75,10 +83,10 @@ func (l line) cutValue(kind spanKind, s string, limit int) line {
 	}
 	head, tail := cutMiddle(s, limit)
 	if tail == "" {
-		return append(l, span{kind: kind, text: head})
+		return l.add(span{kind: kind, text: head})
 	}
 	note := " (" + strconv.Itoa(len(s)-len(head)-len(tail)) + " bytes cut) "
-	return append(append(l, span{kind: spanQuoted, text: head}).words(note), span{kind: spanQuoted, text: tail})
+	return l.add(span{kind: spanQuoted, text: head}).words(note).add(span{kind: spanQuoted, text: tail})
 }
 
 // link adds text that links to url, where that is one of MITRE's pages; plain text otherwise.
@@ -87,21 +95,30 @@ func (l line) link(kind spanKind, text, url string) line {
 	if !isAttackURL(url) || len(text) < 2 {
 		return l.words(text)
 	}
-	return append(l, span{kind: kind, text: text, url: url})
+	return l.add(span{kind: kind, text: text, url: url})
 }
 
 // sentence is a sentence of ours: values out of the alert stand between typographic quotes.
 func sentence(s string) line {
+	const open, end = "“", "”"
 	var l line
 	s = strings.Trim(s, " ")
-	for {
-		before, rest, ok := strings.Cut(s, "“")
-		value, after, closed := strings.Cut(rest, "”")
-		if !ok || !closed {
+	for from := 0; ; {
+		i := strings.Index(s[from:], open)
+		if i < 0 {
 			return l.words(s)
 		}
-		l = l.words(before).cutValue(spanQuoted, value, maxValue)
-		s = after
+		i += from
+		n := strings.Index(s[i:], end)
+		switch {
+		case n < 0:
+			return l.words(s)
+		case n == len(open): // nothing between them
+			from = i + n + len(end)
+		default:
+			l = l.words(s[:i]).cutValue(spanQuoted, s[i+len(open):i+n], maxValue)
+			s, from = s[i+n+len(end):], 0
+		}
 	}
 }
 
@@ -143,4 +160,10 @@ func countWords(l line) int {
 		}
 	}
 	return n
+}
+
+// wordsIn counts the words of prose.
+func wordsIn(s string) int {
+	one := [1]span{{kind: spanWords, text: s}}
+	return countWords(one[:])
 }

@@ -48,7 +48,8 @@ func appendMarkdownWords(dst []byte, s string, at position) []byte {
 	for s != "" {
 		word, rest, more := strings.Cut(s, " ")
 		switch {
-		case word == "":
+		case isOneOf(word, ","):
+			dst = append(dst, word...) // nothing in it has a meaning
 		case isMagic(word):
 			dst = appendCodeSpan(dst, word, at)
 		default:
@@ -86,10 +87,17 @@ func isMagic(word string) bool {
 // a time; no emoji has such a name.
 func isEmoji(s string) bool {
 	name, _, ok := strings.Cut(s, ":")
-	return ok && name != "" && isOneOf(name, "_+-") && !(len(name) == 2 && isDigit(name[0]) && isDigit(name[1]))
+	return ok && name != "" && isOneOf(name, "_+-") &&
+		(len(name) != 2 || !isDigit(name[0]) || !isDigit(name[1]))
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// Bounds of what has a meaning in Markdown, both from CommonMark.
+const (
+	maxListNumber = 9  // digits
+	maxEntity     = 40 // bytes; the longest name has 31
+)
 
 // appendMarkdownWord appends a word without spaces.
 func appendMarkdownWord(dst []byte, s string, begins bool) []byte {
@@ -111,7 +119,7 @@ func appendMarkdownWord(dst []byte, s string, begins bool) []byte {
 				dst = append(dst, '\\')
 			}
 		case '.', ')':
-			if begins && i > 0 && strings.Trim(s[:i], "0123456789") == "" {
+			if begins && i > 0 && i <= maxListNumber && strings.Trim(s[:i], "0123456789") == "" {
 				dst = append(dst, '\\')
 			}
 		default:
@@ -123,6 +131,6 @@ func appendMarkdownWord(dst []byte, s string, begins bool) []byte {
 
 // isEntity reports whether s, which follows an ampersand, could name a character.
 func isEntity(s string) bool {
-	name, _, ok := strings.Cut(s, ";")
+	name, _, ok := strings.Cut(s[:min(len(s), maxEntity)], ";")
 	return ok && name != "" && isOneOf(name, "#")
 }

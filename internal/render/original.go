@@ -51,9 +51,10 @@ func appendOriginal(dst []byte, a *pb.Alert) []byte {
 // appendMembers appends an object whose values are encoded already.
 func appendMembers(dst []byte, members map[string][]byte, indent string) []byte {
 	dst = append(dst, '{')
-	first := true
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		dst = appendComma(dst, &first)
+	for i, name := range slices.Sorted(maps.Keys(members)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
 		dst = append(append(append(dst, '\n'), indent...), "  "...)
 		dst = append(appendJSONString(dst, name), ": "...)
 		dst = append(dst, members[name]...)

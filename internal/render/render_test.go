@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/prototext"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

@@ -49,7 +49,7 @@ type screen struct {
 // is left to the sections.
 func layScreen(r *pb.Report) screen {
 	s := screen{
-		urgency: urgencyWord(r.GetUrgency().GetLevel()),
+		urgency: urgencyWord(r.GetUrgency()),
 		title:   title(r),
 		where:   where(r),
 		when:    when(r),
@@ -86,22 +86,29 @@ func (s *screen) offer(change func()) {
 
 // countWords counts the words of the screen with its labels, numbers and separators.
 func (s *screen) countWords() int {
-	lead := line{}.words(s.urgency)
-	for _, part := range []line{s.where, line{}.words(s.when)} {
-		if len(lead) > 0 && len(part) > 0 {
-			lead = lead.words(separator)
-		}
-		lead = lead.join(part)
+	n := countWords(s.title) + wordsIn(s.urgency) + countWords(s.where) + wordsIn(s.when) + countWords(s.why)
+	if s.urgency != "" {
+		n += wordsIn(separator)
 	}
-	n := countWords(s.title) + countWords(lead) + countWords(s.why)
-	for _, f := range s.facts() {
-		n += countWords(line{}.words(f.label)) + countWords(f.cell)
+	if len(s.where) > 0 {
+		n += wordsIn(separator)
 	}
-	for i, a := range s.doFirst {
+	for i, l := range s.shown {
 		if i == 0 {
-			n += countWords(line{}.words(labelDoFirst))
+			n += wordsIn(labelShown)
 		}
-		n += 1 + countWords(a)
+		n += countWords(l)
+	}
+	for i, l := range s.doFirst {
+		if i == 0 {
+			n += wordsIn(labelDoFirst)
+		}
+		n += 1 + countWords(l)
+	}
+	for _, f := range [...]row{{labelWhat, s.what}, {labelNotShown, s.notShown}, {labelHarmless, s.harmlessIf}} {
+		if len(f.cell) > 0 {
+			n += wordsIn(f.label) + countWords(f.cell)
+		}
 	}
 	return n
 }
@@ -158,18 +165,22 @@ func first(list []string) string {
 	return list[0]
 }
 
-// urgencyWord is the level in capitals.
-func urgencyWord(u pb.UrgencyLevel) string {
-	switch u {
+// urgencyWord is the level in capitals, and whether the event was old when it came.
+func urgencyWord(u *pb.Urgency) string {
+	word := ""
+	switch u.GetLevel() {
 	case pb.UrgencyLevel_URGENCY_LEVEL_PAGE:
-		return "PAGE"
+		word = "PAGE"
 	case pb.UrgencyLevel_URGENCY_LEVEL_TODAY:
-		return "TODAY"
+		word = "TODAY"
 	case pb.UrgencyLevel_URGENCY_LEVEL_RECORD:
-		return "RECORD"
+		word = "RECORD"
 	default:
-		return ""
 	}
+	if u.GetLate() {
+		return join(", ", word, "LATE")
+	}
+	return word
 }
 
 // title is the title of the report, or the rule's name; never empty.
@@ -228,7 +239,7 @@ func place(r *pb.Report) line {
 
 // name adds a name of a place, short enough for the first screen.
 func (l line) name(s string) line {
-	return append(l, span{kind: spanValue, text: shorten(s, maxNameWords, maxNameBytes)})
+	return l.add(span{kind: spanValue, text: shorten(s, maxNameWords, maxNameBytes)})
 }
 
 // when is the time of the event to the second, or when the alert came.

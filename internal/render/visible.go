@@ -1,7 +1,6 @@
 package render
 
 import (
-	"strconv"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,40 +25,40 @@ func isVisible(r rune) bool {
 }
 
 // sieve splits a string into stretches that are safe to show and single characters that are
-// not. The zero marks is that of a fresh string.
+// not.
 type sieve struct {
 	rest string
-	// room is how many combining marks may still follow. It is 0 where there is nothing to
-	// combine with: at the start, behind a space, and behind what is spelt out.
-	room int
+	// json makes it stop at what JSON strings must escape, too.
+	json bool
 }
 
 // next returns the longest safe stretch and what stands behind it: one unsafe character, one
 // byte that is not UTF-8, or nothing at the end of the string.
 func (v *sieve) next() (safe, unsafe string) {
 	s := v.rest
+	marks, markEnd := 0, 0 // how many marks in a row end at markEnd
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
-			if c < ' ' || c == 0x7f {
+			if c < ' ' || c == 0x7f || v.json && (c == '"' || c == '\\') {
 				return v.cut(i, 1)
-			}
-			v.room = maxMarks
-			if c == ' ' {
-				v.room = 0
 			}
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1, !isVisible(r):
+		if r == utf8.RuneError && n == 1 || !isVisible(r) {
 			return v.cut(i, n)
-		case !unicode.Is(unicode.M, r):
-			v.room = maxMarks
-		case v.room == 0:
-			return v.cut(i, n)
-		default:
-			v.room--
+		}
+		if unicode.Is(unicode.M, r) {
+			if i != markEnd {
+				marks = 0
+			}
+			// At the start, behind a space and behind what is spelt out, there is
+			// nothing to combine with.
+			if marks++; i == 0 || s[i-1] == ' ' || marks > maxMarks {
+				return v.cut(i, n)
+			}
+			markEnd = i + n
 		}
 		i += n
 	}
@@ -70,7 +69,7 @@ func (v *sieve) next() (safe, unsafe string) {
 // cut ends a stretch at i, before n unsafe bytes.
 func (v *sieve) cut(i, n int) (safe, unsafe string) {
 	safe, unsafe = v.rest[:i], v.rest[i:i+n]
-	v.rest, v.room = v.rest[i+n:], 0
+	v.rest = v.rest[i+n:]
 	return safe, unsafe
 }
 
@@ -102,7 +101,7 @@ func appendSpelling(dst []byte, s string) []byte {
 	r, n := utf8.DecodeRuneInString(s)
 	switch {
 	case r == utf8.RuneError && n == 1:
-		return appendHex(append(dst, '\\', 'x'), uint64(s[0]), 2)
+		return appendHex(dst, `\x`, rune(s[0]), 2)
 	case r == '\n':
 		return append(dst, '\\', 'n')
 	case r == '\r':
@@ -110,19 +109,20 @@ func appendSpelling(dst []byte, s string) []byte {
 	case r == '\t':
 		return append(dst, '\\', 't')
 	case r < utf8.RuneSelf:
-		return appendHex(append(dst, '\\', 'x'), uint64(r), 2)
+		return appendHex(dst, `\x`, r, 2)
 	case r <= 0xffff:
-		return appendHex(append(dst, '\\', 'u'), uint64(r), 4)
+		return appendHex(dst, `\u`, r, 4)
 	default:
-		return appendHex(append(dst, '\\', 'U'), uint64(r), 8)
+		return appendHex(dst, `\U`, r, 8)
 	}
 }
 
-// appendHex appends n in lower-case hexadecimal, in at least the given number of digits.
-func appendHex(dst []byte, n uint64, digits int) []byte {
-	for limit := uint64(1) << (4 * (digits - 1)); digits > 1 && n < limit; limit >>= 4 {
-		dst = append(dst, '0')
-		digits--
+// appendHex appends a prefix and n in lower-case hexadecimal, in exactly so many digits.
+func appendHex(dst []byte, prefix string, n rune, digits int) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, prefix...)
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		dst = append(dst, hex[n>>shift&0xf])
 	}
-	return strconv.AppendUint(dst, n, 16)
+	return dst
 }

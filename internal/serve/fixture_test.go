@@ -80,9 +80,9 @@ type running struct {
 }
 
 // serveOn serves until the test ends.
-func serveOn(tb testing.TB, opts Options, lis net.Listener, dial func(context.Context, string) (net.Conn, error)) *running {
+func serveOn(tb testing.TB, s *Server, lis net.Listener, dial func(context.Context, string) (net.Conn, error)) *running {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{Server: New(opts), dial: dial, stop: cancel, err: make(chan error, 1)}
+	r := &running{Server: s, dial: dial, stop: cancel, err: make(chan error, 1)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -93,9 +93,11 @@ func serveOn(tb testing.TB, opts Options, lis net.Listener, dial func(context.Co
 }
 
 // serveBuf serves in memory, which runs on fake time too.
-func serveBuf(tb testing.TB, opts Options) *running {
+func serveBuf(tb testing.TB, opts Options) *running { return serveBufOn(tb, New(opts)) }
+
+func serveBufOn(tb testing.TB, s *Server) *running {
 	lis := bufconn.Listen(64 << 10)
-	return serveOn(tb, opts, lis, func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) })
+	return serveOn(tb, s, lis, func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) })
 }
 
 // serveUnix serves on a unix socket.
@@ -104,7 +106,7 @@ func serveUnix(tb testing.TB, opts Options, path string) *running {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return serveOn(tb, opts, lis, func(ctx context.Context, _ string) (net.Conn, error) {
+	return serveOn(tb, New(opts), lis, func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	})
 }

@@ -3,9 +3,10 @@
 //
 // Every subscriber is a reader of the report log with a cursor of its own, fed by the
 // goroutine of its call. It reads a small batch, sends it, and reads the next. A subscriber
-// that does not take its reports blocks that goroutine and nothing else: what it holds is
-// bounded by the batch ([Options].BatchReports and BatchBytes) and by gRPC's window of 64 KiB
-// a stream. When it is so far behind that the journal no longer keeps what comes next, it is
+// that does not take its reports blocks that goroutine and nothing else. What it then holds is
+// bounded: the batch ([Options].BatchReports and BatchBytes, or a single larger report), and
+// in gRPC 64 KiB and one report; with 256 subscribers and the defaults, 32 MiB and 256 reports.
+// When it is so far behind that the journal no longer keeps what comes next, it is
 // told how many revisions it missed, and goes on with the oldest that is kept. When there are
 // as many subscribers as allowed, the next one is refused.
 //

@@ -13,7 +13,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -183,7 +182,8 @@ func openStreams(t *testing.T, r *running) map[string]receiver {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		r := serveBuf(t, Options{Journal: newJournal(t, 1, 1), Status: func(context.Context) (*pb.GetStatusResponse, error) {
+		var log logBuffer
+		r := serveBuf(t, Options{Journal: newJournal(t, 1, 1), Logger: log.logger(), Status: func(context.Context) (*pb.GetStatusResponse, error) {
 			<-release
 			return &pb.GetStatusResponse{Version: "1.2.3"}, nil
 		}})
@@ -223,6 +223,69 @@ func TestStop(t *testing.T) {
 		close(release)
 		if err := errors.Join(<-unary, <-r.err); err != nil || time.Since(began) != 0 {
 			t.Errorf("stopped with %v after %v, want at once", err, time.Since(began))
+		}
+		if got := log.lines(`"reason":"falco-reporter stops"`); len(got) != 1 {
+			t.Errorf("%d subscribers left because of the stop, want 1:\n%s", len(got), &log.buf)
+		}
+	})
+}
+
+// lateStream is a stream that the server begins to handle while it stops.
+type lateStream struct{ grpc.ServerStream }
+
+func (lateStream) Context() context.Context { return context.Background() }
+
+func TestStreamTooLate(t *testing.T) {
+	s := newStreams()
+	s.end()
+	err := s.intercept(nil, lateStream{}, &grpc.StreamServerInfo{}, func(any, grpc.ServerStream) error {
+		t.Error("it was handled")
+		return nil
+	})
+	wantStatus(t, err, codes.Unavailable, "falco-reporter is stopping")
+	s.wait()
+}
+
+// A handler that only listens to its client may panic like any other, and is waited for even
+// where its stream has ended before it.
+func TestHandlersThatListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Journal: newJournal(t, 1, 0)})
+		release := make(chan struct{})
+		desc := &grpc.ServiceDesc{ServiceName: "test.Listen"}
+		for name, handle := range map[string]func(){
+			"Panic":  func() { panic("listened too closely") }, //nolint:forbidigo // what is tested
+			"Linger": func() { <-release },
+		} {
+			desc.Streams = append(desc.Streams, grpc.StreamDesc{
+				StreamName: name, ClientStreams: true, ServerStreams: true,
+				Handler: func(any, grpc.ServerStream) error { handle(); return nil },
+			})
+		}
+		s.grpc.RegisterService(desc, nil)
+		r := serveBufOn(t, s)
+		conn := r.connect(t)
+		open := func(name string) grpc.ClientStream {
+			c, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/test.Listen/"+name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		wantStatus(t, open("Panic").RecvMsg(new(emptypb.Empty)), codes.Internal, "its log says more")
+		lingering := open("Linger")
+		synctest.Wait()
+		r.stop()
+		wantStatus(t, lingering.RecvMsg(new(emptypb.Empty)), codes.Unavailable, "falco-reporter is stopping")
+		synctest.Wait()
+		select {
+		case err := <-r.err:
+			t.Errorf("Serve returned %v before the handler", err)
+		default:
+		}
+		close(release)
+		if err := <-r.err; err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -298,7 +361,13 @@ func TestDeadPeersAreFound(t *testing.T) {
 func TestOrdinaryClientsStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t, 1, 0)
-		conn := serveBuf(t, Options{Journal: j}).connect(t, grpc.WithKeepaliveParams(keepalive.ClientParameters{
+		r := serveBuf(t, Options{Journal: j})
+		dials, dial := 0, r.dial
+		r.dial = func(ctx context.Context, address string) (net.Conn, error) {
+			dials++
+			return dial(ctx, address)
+		}
+		conn := r.connect(t, grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 10 * time.Second, Timeout: time.Second, PermitWithoutStream: true,
 		}))
 		conn.Connect()
@@ -307,8 +376,8 @@ func TestOrdinaryClientsStay(t *testing.T) {
 		<-time.After(10 * time.Minute) // with a stream on which nothing comes
 		write(t, j, 1, 1, 0)
 		wantReports(t, s, 1, 1, 0)
-		if got := conn.GetState(); got != connectivity.Ready {
-			t.Errorf("the connection is %v", got)
+		if dials != 1 {
+			t.Errorf("it had to connect %d times", dials)
 		}
 	})
 }

@@ -101,41 +101,42 @@ func TestSubscribeRefused(t *testing.T) {
 			}
 			_, err = s.Recv()
 			wantStatus(t, err, tt.code, tt.text)
+			if headers, _ := s.Header(); headers != nil {
+				t.Errorf("the headers %v say that it was subscribed", headers)
+			}
 		})
 	}
 }
 
-// Whoever has a place and is run over is told exactly what is gone, and goes on, as often as
-// it happens; also if it was waiting for its first report.
+// Whoever has a place and is run over is told exactly what is gone, and goes on; also if it
+// was waiting for its first report, in an empty journal.
 func TestMissed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		j := newJournal(t, 10, 3)
-		var log logBuffer
-		ctx, leave := context.WithCancel(t.Context())
-		s := subscribe(t, ctx, serveBuf(t, Options{Journal: j, Logger: log.logger()}).client(t), &pb.SubscribeRequest{})
-		var batch []journal.Report
-		for range 50 {
-			batch = append(batch, journal.Report{ID: reportID(1), Revision: 1})
-		}
-		add(t, j, batch...) // 4 to 53, of which 10 are kept
-		got, err := s.Recv()
-		want := &pb.SubscribeResponse{Cursor: cursor(43), Event: &pb.SubscribeResponse_Missed{Missed: &pb.Missed{Count: 40}}}
-		if err != nil || !proto.Equal(got, want) {
-			t.Fatalf("got %v, %v, want %v", got, err, want)
-		}
-		for n := 44; n <= 53; n++ {
-			if got, err := s.Recv(); err != nil || got.GetCursor() != cursor(n) || got.GetReport() == nil {
-				t.Fatalf("got %v, %v, want report %d", got, err, n)
+	for _, before := range []int{0, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			j := newJournal(t, 10, before)
+			var log logBuffer
+			ctx, leave := context.WithCancel(t.Context())
+			s := subscribe(t, ctx, serveBuf(t, Options{Journal: j, Logger: log.logger()}).client(t), &pb.SubscribeRequest{})
+			var batch []journal.Report
+			for n := before + 1; n <= before+50; n++ {
+				batch = append(batch, encoded(t, n, 0))
 			}
-		}
-		write(t, j, 54, 54, 0)
-		wantReports(t, s, 54, 54, 0)
-		leave()
-		synctest.Wait()
-		if left := log.lines(`"reason":"it went away"`, `"peer":"bufconn"`, `"sent":11`, `"missed":40`); len(left) != 1 {
-			t.Errorf("%d lines tell of the end, want 1:\n%s", len(left), &log.buf)
-		}
-	})
+			add(t, j, batch...) // of which 10 are kept
+			got, err := s.Recv()
+			want := &pb.SubscribeResponse{Cursor: cursor(before + 40), Event: &pb.SubscribeResponse_Missed{Missed: &pb.Missed{Count: 40}}}
+			if err != nil || !proto.Equal(got, want) {
+				t.Fatalf("got %v, %v, want %v", got, err, want)
+			}
+			wantReports(t, s, before+41, before+50, 0)
+			write(t, j, before+51, before+51, 0)
+			wantReports(t, s, before+51, before+51, 0)
+			leave()
+			synctest.Wait()
+			if left := log.lines(`"reason":"it went away"`, `"peer":"bufconn"`, `"sent":11`, `"missed":40`); len(left) != 1 {
+				t.Errorf("%d lines tell of the end, want 1:\n%s", len(left), &log.buf)
+			}
+		})
+	}
 }
 
 // A subscriber that never reads delays neither the writer nor others, on its own connection
@@ -211,6 +212,18 @@ func TestBatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A subscription that is over reads no more, however much there is to read.
+func TestNothingIsReadAfterTheEnd(t *testing.T) {
+	j := &spy{Journal: newJournal(t, 10, 10), fail: func() error {
+		t.Error("the journal was read")
+		return errBroken
+	}}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStopping)
+	err := (&subscription{reports: newReports(Options{Journal: j}, nil), limit: 1}).read(ctx)
+	wantStatus(t, err, codes.Unavailable, "falco-reporter is stopping")
 }
 
 // What is read ahead for a subscriber that does not read is bounded: by its window, the pipe
