@@ -89,13 +89,12 @@ func literal(language, s string) (string, bool) {
 			return s, true
 		}
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'", true
-	case "yaml", "json":
-		if isNumber(s) {
-			return s, true
-		}
-		// Falco reads conditions, lists and exceptions out of YAML strings and has escapes of
-		// its own there: what would need one is not written at all.
-		return `"` + s + `"`, !strings.ContainsAny(s, `"\`)
+	case "yaml":
+		// Falco pastes what stands in its lists and exceptions into conditions, quoted only
+		// where it holds a blank: what means something there is not written at all.
+		return quoteUnlessNumber(s), !strings.ContainsAny(s, "\"\\'`(){}[]<>,=!|&*?#%;^~$")
+	case "json":
+		return quoteUnlessNumber(s), !strings.ContainsAny(s, "\"\\")
 	case "ini":
 		return s, strings.Trim(s, plainChars) == ""
 	default:
@@ -105,6 +104,14 @@ func literal(language, s string) (string, bool) {
 
 // plainChars mean nothing to a shell or a configuration file, wherever they stand.
 const plainChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-"
+
+// quoteUnlessNumber writes a value as YAML and JSON have it.
+func quoteUnlessNumber(s string) string {
+	if isNumber(s) {
+		return s
+	}
+	return `"` + s + `"`
+}
 
 func isNumber(s string) bool {
 	return len(s) < 19 && strings.Trim(s, "0123456789") == "" && s[0] != '0'
