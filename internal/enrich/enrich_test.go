@@ -136,7 +136,7 @@ func TestSummaries(t *testing.T) {
 		"audit granted":                {"k8s_audit", map[string]any{"ka.user.name": "bob", "ka.verb": "create", "ka.target.resource": "pods", "ka.target.subresource": "exec", "ka.target.name": "web", "ka.target.namespace": "prod", "ka.response.code": 101}, "Kubernetes user “bob” asked to “create” “pods/exec” “web” in namespace “prod”, result not recorded."},
 		"audit refused":                {"k8s_audit", map[string]any{"ka.user.name": "bob", "ka.verb": "get", "ka.target.resource": "secrets", "ka.response.code": "403"}, "Kubernetes user “bob” asked to “get” “secrets” and was refused."},
 		"other source":                 {"okta", map[string]any{"okta.actor": "x"}, "Falco's source “okta” reported: “Something happened”."},
-		"drops":                        {"internal", map[string]any{"n_drops": "3"}, "Falco on “h” lost 3 system calls in about a second: it did not see them, and no rule could match them."},
+		"drops":                        {"internal", map[string]any{"n_drops": "3"}, "Falco on “h” lost 3 system calls within about a second; no rule could match what was lost."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := e.Report(decode(t, alertJSON(t, tc.source, tc.fields)))
@@ -210,6 +210,9 @@ func TestRecordings(t *testing.T) {
 			a := decode(t, string(line))
 			r := e.Report(a)
 			checkReport(t, a, r)
+			if tags := r.GetAttack().GetUnresolvedTags(); len(tags) > 0 {
+				t.Errorf("%s: tags %q are not resolved", a.ID, tags)
+			}
 			if r.GetAncestryComplete() {
 				t.Errorf("%s: the chain is called complete; no recorded one is", a.ID)
 			}
@@ -266,11 +269,6 @@ func checkReport(t *testing.T, a *alert.Alert, r *pb.Report) {
 	}
 	if r.GetId() != string(a.ID) || r.GetRevision() != 1 || r.GetSummary() == "" || len(r.GetActions()) == 0 || len(r.GetHarmlessIf()) == 0 || r.GetMeaning() == "" {
 		t.Errorf("report %s lacks something: %v", r.GetId(), r)
-	}
-	if tags := r.GetAttack().GetUnresolvedTags(); len(tags) > 0 && !strings.Contains(strings.Join(tags, " "), "�") {
-		for _, tag := range tags {
-			t.Logf("unresolved tag %q", tag)
-		}
 	}
 	for _, f := range r.GetShown() {
 		checkSentence(t, f.GetStatement())

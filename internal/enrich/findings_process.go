@@ -58,7 +58,7 @@ func (s *scene) findRedirect() {
 	if !isShell(name) && interpreter(name) == "" {
 		return
 	}
-	s.show(likely, "A "+shellWord(name)+" joins its input or output to a network connection, as a reverse shell does.", "evt.type", "fd.name", "proc.name")
+	s.show(likely, "A "+shellWord(name)+" is joined to a network connection, as a reverse shell is.", "evt.type", "fd.name", "proc.name")
 	if peer, ok := s.peer(); ok && peer.IsLoopback() {
 		s.raise(today, "A "+shellWord(name)+" joined to a connection within the host.")
 		return

@@ -176,7 +176,7 @@ func (s *scene) requestSummary() string {
 // internalSummary tells what Falco says of itself.
 func (s *scene) internalSummary() string {
 	if n, ok := s.a.Int("n_drops"); ok {
-		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " in about a second: it did not see them, and no rule could match them."
+		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " within about a second; no rule could match what was lost."
 	}
 	if strings.Contains(s.a.Rule, "metrics snapshot") {
 		return "Falco" + s.onHost() + " reports its own figures."

@@ -406,14 +406,32 @@ func TestFirstScreenOrderOfImportance(t *testing.T) {
 	} {
 		w := func(n int, mark string) string { return mark + strings.Repeat(" w", n-1) }
 		r.Title, r.Summary, r.Urgency.Why = w(4, "title"), w(words, "what"), w(8, "why")
-		r.Shown = []*pb.Finding{{Statement: w(6, "shown")}, {Statement: w(6, "more")}, {Statement: w(80, "much")}, {Statement: "late"}}
-		r.NotShown, r.HarmlessIf = []string{w(6, "notshown"), "never"}, []string{w(6, "harmless"), "never"}
+		r.Shown = []*pb.Finding{{Statement: w(6, "shown")}, {Statement: w(6, "more")}, {Statement: w(80, "much")}, {Statement: w(80, "late")}}
+		r.NotShown, r.HarmlessIf = []string{w(6, "notshown"), w(80, "never")}, []string{w(6, "harmless"), w(80, "never")}
 		r.Actions = []*pb.Action{{Title: w(3, "first")}, {Title: w(5, "second")}, {Title: "never"}}
 		screen, _, _ := strings.Cut(render(t, Markdown, r), "\n## ")
 		for mark := range strings.FieldsSeq("title what shown notshown harmless first second why more much late never") {
 			if got := strings.Contains(screen, mark); got != slices.Contains(strings.Fields(want), mark) {
 				t.Errorf("summary of %d words: %q shown is %t\n%s", words, mark, got, screen)
 			}
+		}
+	}
+}
+
+// TestFirstScreenStandIns: where the first of each kind are too long together, shorter ones
+// stand in, so that every kind is there.
+func TestFirstScreenStandIns(t *testing.T) {
+	r := everything()
+	w := func(n int, mark string) string { return mark + strings.Repeat(" w", n-1) }
+	r.Title, r.Summary = "title", w(15, "what")
+	r.Shown = []*pb.Finding{{Statement: w(8, "shown")}, {Statement: "short"}}
+	r.NotShown = []string{w(6, "notshown")}
+	r.HarmlessIf = []string{w(30, "wordy"), w(6, "brief")}
+	r.Actions = []*pb.Action{{Title: w(4, "first")}, {Title: w(4, "second")}}
+	screen, _, _ := strings.Cut(render(t, Markdown, r), "\n## ")
+	for mark, want := range map[string]bool{"shown": true, "notshown": true, "brief": true, "first": true, "second": true, "wordy": false} {
+		if strings.Contains(screen, mark+" w") != want {
+			t.Errorf("%q shown is %t:\n%s", mark, !want, screen)
 		}
 	}
 }

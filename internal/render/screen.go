@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -45,8 +46,10 @@ type screen struct {
 }
 
 // layScreen fills the first screen up to its bound. Title, urgency, place, time and summary
-// always stand there; of the rest, what matters more is put in first, and what does not fit
-// is left to the sections.
+// always stand there, and of the rest as much as fits: what is shown, what is not, when it is
+// harmless, and two things to do. The first of each goes before the next ones; where the first
+// ones are too long together, shorter ones of the same kind stand in. What does not fit is left
+// to the sections.
 func layScreen(r *pb.Report) screen {
 	s := screen{
 		urgency: urgencyWord(r.GetUrgency()),
@@ -55,25 +58,94 @@ func layScreen(r *pb.Report) screen {
 		when:    when(r),
 		what:    sentence(r.GetSummary()),
 	}
-	findings := r.GetShown()
-	if len(findings) > 0 {
-		s.offer(func() { s.shown = addLine(s.shown, findings[0].GetStatement()) })
+	var statements, titles []string
+	for _, f := range r.GetShown() {
+		statements = append(statements, f.GetStatement())
 	}
-	actions := r.GetActions()
-	if len(actions) > 0 {
-		s.offer(func() { s.doFirst = addLine(s.doFirst, actions[0].GetTitle()) })
+	for _, a := range r.GetActions() {
+		titles = append(titles, a.GetTitle())
 	}
-	s.offer(func() { s.notShown = sentence(first(r.GetNotShown())) })
-	s.offer(func() { s.harmlessIf = sentence(first(r.GetHarmlessIf())) })
-	if len(actions) > 1 && len(s.doFirst) > 0 {
-		s.offer(func() { s.doFirst = addLine(s.doFirst, actions[1].GetTitle()) })
+	shown, notShown, harmless, actions := lines(statements), lines(r.GetNotShown()), lines(r.GetHarmlessIf()), lines(titles)
+	if !s.choose(shown, notShown, harmless, actions) {
+		s.fill(shown, notShown, harmless, actions)
 	}
 	s.offer(func() { s.why = sentence(r.GetUrgency().GetWhy()) })
-	for i := 1; i < len(findings) && len(s.shown) == i; i++ {
-		s.offer(func() { s.shown = addLine(s.shown, findings[i].GetStatement()) })
+	for i := 0; i < len(shown) && len(s.shown) > 0; i++ {
+		if !same(shown[i], s.shown[0]) && len(s.shown) <= i {
+			s.offer(func() { s.shown = append(slices.Clip(s.shown), shown[i]) })
+		}
 	}
 	return s
 }
+
+// maxChoices bounds how many of each kind are tried for the first screen.
+const maxChoices = 4
+
+// choose puts one of each kind and two actions on the screen, the earliest that fit together.
+func (s *screen) choose(shown, notShown, harmless, actions []line) bool {
+	tries := func(list []line) []line { return orNone(list[:min(len(list), maxChoices)]) }
+	try1, try2, try3 := tries(shown), tries(notShown), tries(harmless)
+	s.doFirst = actions[:min(len(actions), 2)]
+	if s.countWords() > maxScreenWords {
+		return false
+	}
+	// By how far down their lists the three stand in all, what is shown last to give way.
+	for away := 0; away <= len(try1)+len(try2)+len(try3)-3; away++ {
+		for i := 0; i < len(try1) && i <= away; i++ {
+			for j := 0; j < len(try2) && i+j <= away; j++ {
+				k := away - i - j
+				if k >= len(try3) {
+					continue
+				}
+				s.shown, s.notShown, s.harmlessIf = nil, try2[j], try3[k]
+				if len(try1[i]) > 0 {
+					s.shown = []line{try1[i]}
+				}
+				if s.countWords() <= maxScreenWords {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// fill puts the first of each kind on the screen as long as there is room, in the order of
+// what matters.
+func (s *screen) fill(shown, notShown, harmless, actions []line) {
+	s.shown, s.notShown, s.harmlessIf, s.doFirst = nil, nil, nil, nil
+	if len(shown) > 0 {
+		s.offer(func() { s.shown = shown[:1] })
+	}
+	if len(actions) > 0 {
+		s.offer(func() { s.doFirst = actions[:1] })
+	}
+	s.offer(func() { s.notShown = orNone(notShown)[0] })
+	s.offer(func() { s.harmlessIf = orNone(harmless)[0] })
+	if len(actions) > 1 && len(s.doFirst) > 0 {
+		s.offer(func() { s.doFirst = actions[:2] })
+	}
+}
+
+// lines are sentences without the blank ones.
+func lines(sentences []string) []line {
+	var out []line
+	for _, s := range sentences {
+		out = addLine(out, s)
+	}
+	return out
+}
+
+// orNone is the list, or one empty line for an empty list.
+func orNone(list []line) []line {
+	if len(list) == 0 {
+		return []line{nil}
+	}
+	return list
+}
+
+// same reports whether two lines are the very same.
+func same(a, b line) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // offer makes a change unless the screen then has too many words.
 func (s *screen) offer(change func()) {
@@ -156,13 +228,6 @@ func addLine(list []line, s string) []line {
 		return append(list, l)
 	}
 	return list
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
 }
 
 // urgencyWord is the level in capitals, and whether the event was old when it came.
