@@ -73,7 +73,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	falcoSocket := "unix://" + filepath.Join(dir, "falco.sock")
 	d.opts.Version = versionText()
 	// The alerts are recordings: that they are old says nothing here.
-	d.opts.Urgency.LateAfter = -1
+	d.opts.Enrich.Urgency.LateAfter = -1
 	d.opts.Falco = []falcogrpc.Options{{Address: falcoSocket}}
 	d.opts.Listen = "unix://" + filepath.Join(dir, "reports.sock")
 	d.opts.Stdout = d.cmd.OutOrStdout()

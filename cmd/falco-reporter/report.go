@@ -16,6 +16,7 @@ import (
 
 func newReportCommand() *cobra.Command {
 	var output *string
+	var know knowledge
 	cmd := &cobra.Command{
 		Use:   "report [FILE...|-]",
 		Short: "Report on Falco's JSON alerts from files or standard input, and end",
@@ -30,10 +31,19 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			return reportAll(cmd, args, format)
+			log, err := newLogger(cmd.ErrOrStderr(), "warn")
+			if err != nil {
+				return err
+			}
+			enricher, err := know.enricher(log)
+			if err != nil {
+				return err
+			}
+			return reportAll(cmd, args, format, enricher)
 		},
 	}
 	output = addOutput(cmd.Flags(), "markdown", false)
+	know.add(cmd.Flags())
 	return cmd
 }
 
@@ -47,11 +57,7 @@ type reporter struct {
 	bad      bool // something could not be reported
 }
 
-func reportAll(cmd *cobra.Command, files []string, format render.Format) error {
-	enricher, err := enrich.Embedded(enrich.Urgency{})
-	if err != nil {
-		return err
-	}
+func reportAll(cmd *cobra.Command, files []string, format render.Format, enricher *enrich.Enricher) error {
 	r := &reporter{enricher: enricher, format: format, out: bufio.NewWriter(cmd.OutOrStdout()), errs: cmd.ErrOrStderr()}
 	if len(files) == 0 {
 		files = []string{"-"}

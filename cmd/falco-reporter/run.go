@@ -25,6 +25,7 @@ type runFlags struct {
 	level           string
 	lateAfter       time.Duration
 	pageAt, todayAt string
+	knowledge       knowledge
 }
 
 func newRunCommand() *cobra.Command {
@@ -46,6 +47,7 @@ func newRunCommand() *cobra.Command {
 	flags.DurationVar(&f.idle, "falco-idle-interval", falcogrpc.DefaultIdleInterval, "how often to ask Falco otherwise")
 	flags.StringVar(&f.listen, "listen", "", "serve the report stream at unix:///PATH")
 	f.output = addOutput(flags, "json", true)
+	f.knowledge.add(flags)
 	flags.DurationVar(&f.lateAfter, "late-after", 15*time.Minute, "age from which on an event, when it arrives, is late and does not page; negative for never")
 	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that pages, if nothing speaks against it")
 	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today")
@@ -80,8 +82,13 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
 	opts := app.Options{Version: versionText(), Listen: f.listen, Format: format, Log: log}
-	opts.Urgency = enrich.Urgency{LateAfter: f.lateAfter, PageAt: alert.ParsePriority(f.pageAt), TodayAt: alert.ParsePriority(f.todayAt)}
-	for flag, p := range map[string]alert.Priority{"--page-at " + f.pageAt: opts.Urgency.PageAt, "--today-at " + f.todayAt: opts.Urgency.TodayAt} {
+	know, err := f.knowledge.options()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	know.Urgency = enrich.Urgency{LateAfter: f.lateAfter, PageAt: alert.ParsePriority(f.pageAt), TodayAt: alert.ParsePriority(f.todayAt)}
+	opts.Enrich, opts.RuleFiles = know, f.knowledge.ruleFiles()
+	for flag, p := range map[string]alert.Priority{"--page-at " + f.pageAt: know.Urgency.PageAt, "--today-at " + f.todayAt: know.Urgency.TodayAt} {
 		if p == alert.PriorityUnknown {
 			errs = append(errs, fmt.Errorf("%s: not one of Falco's priorities (emergency to debug)", flag))
 		}

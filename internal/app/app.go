@@ -23,6 +23,7 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
 	"github.com/falco-reporter/falco-reporter/internal/consumer/falcogrpc"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 	"github.com/falco-reporter/falco-reporter/internal/journal"
 	"github.com/falco-reporter/falco-reporter/internal/render"
 	"github.com/falco-reporter/falco-reporter/internal/serve"
@@ -44,8 +45,10 @@ type Options struct {
 	Format render.Format
 	// Journal bounds the journal in memory.
 	Journal journal.MemoryOptions
-	// Urgency says when a report is urgent.
-	Urgency enrich.Urgency
+	// Enrich says what enrichment knows. Its Rules are set from the rule files.
+	Enrich enrich.Options
+	// RuleFiles are Falco's rule files and folders of them, read again when they change.
+	RuleFiles []string
 	// Log gets what operators should know.
 	Log *slog.Logger
 	// StopTimeout bounds a stop; 0 is DefaultStopTimeout.
@@ -63,6 +66,7 @@ type App struct {
 	server   *serve.Server
 	listener net.Listener
 	printer  *printer
+	rules    *rules.Watcher
 	start    time.Time
 }
 
@@ -76,7 +80,12 @@ type input struct {
 // New checks the options and prepares the daemon. If it listens, the socket is there when New
 // returns: Run must follow, which closes it.
 func New(ctx context.Context, opts Options) (*App, error) {
-	enricher, err := enrich.Embedded(opts.Urgency)
+	watcher, err := rules.NewWatcher(opts.RuleFiles, 0, opts.Log)
+	if err != nil {
+		opts.Log.Warn("not all rule files could be read; reports lack what they say", "error", err)
+	}
+	opts.Enrich.Rules = watcher.Current
+	enricher, err := enrich.New(opts.Enrich)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +95,7 @@ func New(ctx context.Context, opts Options) (*App, error) {
 	j := journal.NewMemory(opts.Journal)
 	a := &App{
 		opts: opts, log: opts.Log, journal: j, enricher: enricher,
-		worker: enrich.NewWorker(j, enricher, opts.Log), start: time.Now(),
+		worker: enrich.NewWorker(j, enricher, opts.Log), rules: watcher, start: time.Now(),
 	}
 	a.server = serve.New(serve.Options{Journal: j, Status: a.status, Logger: opts.Log})
 	for i, o := range opts.Falco {
@@ -148,6 +157,7 @@ func (a *App) Run(ctx context.Context) error {
 	inputs := a.runInputs(soft, hard, failed)
 	worker := start(func() error { return a.worker.Run(hard) }, failed)
 	printer := start(func() error { return a.printer.run(hard) }, failed)
+	ruleFiles := start(func() error { return a.rules.Run(soft) }, func(error) {}) // it ends with soft alone
 	serveCtx, stopServing := context.WithCancel(hard)
 	defer stopServing()
 	server := start(func() error { return a.serve(serveCtx) }, failed)
@@ -163,6 +173,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	timer := time.AfterFunc(a.opts.StopTimeout, cancel)
 	defer timer.Stop()
+	<-ruleFiles
 	errs := []error{wait(hard, "inputs", inputs)}
 	a.worker.Finish()
 	errs = append(errs, wait(hard, "enrichment", worker))

@@ -23,8 +23,8 @@ func TestEveryRecordedAlert(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Skip("the recorded alerts of ../shared are not here")
 	}
-	never := enrich.Urgency{LateAfter: -1} // recordings are old
-	enricher, err := enrich.Embedded(never)
+	never := enrich.Options{Urgency: enrich.Urgency{LateAfter: -1}} // recordings are old
+	enricher, err := enrich.New(never)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestEveryRecordedAlert(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := startDaemon(t, func(o *app.Options) { o.Urgency = never })
+			d := startDaemon(t, func(o *app.Options) { o.Enrich = never })
 			d.sim.Enqueue(alerts...)
 			stream := d.subscribe()
 			for line := range bytes.Lines(raw) {

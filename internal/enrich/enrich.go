@@ -25,31 +25,44 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/attack"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 )
+
+// Options say what an Enricher knows.
+type Options struct {
+	// Attack is the ATT&CK data; nil is what is embedded.
+	Attack *attack.Data
+	// Playbooks are the playbooks; nil is those that are embedded.
+	Playbooks *playbook.Library
+	// Rules gives the rule files as they are now; nil is none. It is called for every alert,
+	// concurrently, and must be quick.
+	Rules func() *rules.Set
+	// Urgency says when a report is urgent.
+	Urgency Urgency
+}
 
 // Enricher makes reports. It may be used concurrently.
 type Enricher struct {
 	attack    *attack.Data
 	playbooks *playbook.Library
+	rules     func() *rules.Set
 	urgency   Urgency
 }
 
-// New makes an Enricher that knows these ATT&CK data and playbooks.
-func New(data *attack.Data, playbooks *playbook.Library, urgency Urgency) *Enricher {
-	return &Enricher{attack: data, playbooks: playbooks, urgency: urgency}
-}
-
-// Embedded makes an Enricher with the knowledge that is part of the program.
-func Embedded(urgency Urgency) (*Enricher, error) {
-	data, err := attack.Embedded()
-	if err != nil {
-		return nil, fmt.Errorf("load the embedded ATT&CK data: %w", err)
+// New makes an Enricher. An error says what of the embedded knowledge is broken.
+func New(o Options) (*Enricher, error) {
+	var err error
+	if o.Attack == nil {
+		if o.Attack, err = attack.Embedded(); err != nil {
+			return nil, fmt.Errorf("load the embedded ATT&CK data: %w", err)
+		}
 	}
-	books, err := playbook.Embedded()
-	if err != nil {
-		return nil, err
+	if o.Playbooks == nil {
+		if o.Playbooks, err = playbook.Embedded(); err != nil {
+			return nil, err
+		}
 	}
-	return New(data, books, urgency), nil
+	return &Enricher{attack: o.Attack, playbooks: o.Playbooks, rules: o.Rules, urgency: o.Urgency}, nil
 }
 
 // AttackVersion is the version of ATT&CK in use.
@@ -98,10 +111,26 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.Network = networkOf(a)
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
+	e.addRule(r.Rule)
 	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r))}
 	s.tell()
 	s.weigh(e.urgency)
 	return r
+}
+
+// addRule adds what the rule files say of a rule.
+func (e *Enricher) addRule(to *pb.Rule) {
+	if e.rules == nil {
+		return
+	}
+	rule, ok := e.rules().Rule(to.GetName())
+	if !ok {
+		return
+	}
+	to.Description, to.Condition, to.File = rule.Description, rule.Condition, rule.File
+	if to.GetMaturity() == "" {
+		to.Maturity = rule.Maturity
+	}
 }
 
 // plain is what can be said of any alert without reading its output fields. It is also the

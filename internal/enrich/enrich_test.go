@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -29,9 +30,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // seed is the first sample alert: what people had before.
 const seed = `{"uuid":"cec8d1cb-e854-45bf-a0bf-b7aa73707b4a","output":"14:00:46.937782756: Critical Fileless execution via memfd_create (process=3)","priority":"Critical","rule":"Fileless execution via memfd_create","time":"2024-10-05T13:00:46.937782756Z","output_fields":{"container.id":"c61b4b13ae44","container.name":"peaceful_mestorf","container.start_ts":1728133229850062067,"evt.arg.flags":"EXE_WRITABLE|EXE_FROM_MEMFD","evt.res":"SUCCESS","evt.time":1728133246937782756,"evt.type":"execve","proc.aname[2]":"containerd-shim","proc.cmdline":"3 run helper.DoNothing","proc.cwd":"/","proc.exepath":"memfd:program","proc.name":"3","proc.pname":"event-generator","proc.sname":"event-generator","proc.tty":34816,"user.loginuid":-1,"user.name":"root","user.uid":0},"source":"syscall","tags":["T1620","container","host","maturity_stable","mitre_defense_evasion","process"],"hostname":"mini-debian-lab"}`
 
+// standard is the Enricher that most tests share: it is immutable.
+var standard = sync.OnceValues(func() (*enrich.Enricher, error) { return enrich.New(enrich.Options{}) })
+
 func enricher(t testing.TB) *enrich.Enricher {
 	t.Helper()
-	e, err := enrich.Embedded(enrich.Urgency{})
+	e, err := standard()
 	if err != nil {
 		t.Fatal(err)
 	}

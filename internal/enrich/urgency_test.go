@@ -72,7 +72,7 @@ func TestLateEventsDoNotPage(t *testing.T) {
 		{-1, 1000 * time.Hour, page, false},
 		{0, -time.Hour, page, false}, // a clock ahead of ours
 	} {
-		e, err := enrich.Embedded(enrich.Urgency{LateAfter: tc.after})
+		e, err := enrich.New(enrich.Options{Urgency: enrich.Urgency{LateAfter: tc.after}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestLateEventsDoNotPage(t *testing.T) {
 }
 
 func TestUrgencyThresholds(t *testing.T) {
-	e, err := enrich.Embedded(enrich.Urgency{PageAt: alert.PriorityError, TodayAt: alert.PriorityNotice})
+	e, err := enrich.New(enrich.Options{Urgency: enrich.Urgency{PageAt: alert.PriorityError, TodayAt: alert.PriorityNotice}})
 	if err != nil {
 		t.Fatal(err)
 	}

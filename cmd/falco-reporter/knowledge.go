@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
+)
+
+// knowledge are the flags that say what reports are written from besides the alert.
+type knowledge struct {
+	rules     []string
+	playbooks string
+}
+
+// add adds the flags.
+func (k *knowledge) add(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&k.rules, "rules", rules.DefaultPaths(), "Falco's rule file, or folder of rule files; may be repeated; empty for none")
+	flags.StringVar(&k.playbooks, "playbooks", "", "folder with playbooks of your own (*.yaml), which go before the embedded ones")
+}
+
+// ruleFiles are the paths of rule files.
+func (k *knowledge) ruleFiles() []string {
+	var out []string
+	for _, path := range k.rules {
+		if path != "" {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// options loads everything but the rule files. What the user named and cannot be used is an
+// error.
+func (k *knowledge) options() (enrich.Options, error) {
+	var o enrich.Options
+	if k.playbooks == "" {
+		return o, nil
+	}
+	books, err := playbook.Embedded()
+	if err != nil {
+		return o, err
+	}
+	if info, err := os.Stat(k.playbooks); err != nil || !info.IsDir() {
+		return o, errors.Join(err, fmt.Errorf("--playbooks %s: not a folder", k.playbooks))
+	}
+	if o.Playbooks, err = books.Add(os.DirFS(k.playbooks)); err != nil {
+		return o, fmt.Errorf("--playbooks %s: %w", k.playbooks, err)
+	}
+	return o, nil
+}
+
+// enricher makes an Enricher that has read the rule files once.
+func (k *knowledge) enricher(log *slog.Logger) (*enrich.Enricher, error) {
+	o, err := k.options()
+	if err != nil {
+		return nil, err
+	}
+	set, err := rules.Load(k.ruleFiles(), log)
+	if err != nil {
+		return nil, err
+	}
+	o.Rules = func() *rules.Set { return set }
+	return enrich.New(o)
+}
