@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/attack"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 )
@@ -17,11 +18,13 @@ import (
 type knowledge struct {
 	rules     []string
 	playbooks string
+	attack    string
 }
 
 // add adds the flags.
 func (k *knowledge) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&k.rules, "rules", rules.DefaultPaths(), "Falco's rule file, or folder of rule files; may be repeated; empty for none")
+	flags.StringVar(&k.attack, "attack", "", "MITRE's STIX bundle of ATT&CK Enterprise (JSON, also gzipped), to use instead of the embedded data")
 	flags.StringVar(&k.playbooks, "playbooks", "", "folder with playbooks of your own (*.yaml), which go before the embedded ones")
 }
 
@@ -36,10 +39,19 @@ func (k *knowledge) ruleFiles() []string {
 	return out
 }
 
-// options loads everything but the rule files. What the user named and cannot be used is an
-// error.
-func (k *knowledge) options() (enrich.Options, error) {
+// options loads everything but the rule files. Playbooks that cannot be used are an error. A
+// bundle that cannot is told, and the embedded data stays: reports are worth more than its
+// words.
+func (k *knowledge) options(log *slog.Logger) (enrich.Options, error) {
 	var o enrich.Options
+	if k.attack != "" {
+		data, err := attack.LoadFile(k.attack)
+		if err != nil {
+			log.Error("the ATT&CK bundle was refused; the embedded data stays in use", "error", err)
+		} else {
+			o.Attack = data
+		}
+	}
 	if k.playbooks == "" {
 		return o, nil
 	}
@@ -58,7 +70,7 @@ func (k *knowledge) options() (enrich.Options, error) {
 
 // enricher makes an Enricher that has read the rule files once.
 func (k *knowledge) enricher(log *slog.Logger) (*enrich.Enricher, error) {
-	o, err := k.options()
+	o, err := k.options(log)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,10 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
 	opts := app.Options{Version: versionText(), Listen: f.listen, Format: format, Log: log}
-	know, err := f.knowledge.options()
+	if errLog != nil {
+		return app.Options{}, errLog // it is what the rest is told through
+	}
+	know, err := f.knowledge.options(log)
 	if err != nil {
 		errs = append(errs, err)
 	}
@@ -107,7 +110,7 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	if format != "" {
 		opts.Stdout = cmd.OutOrStdout()
 	}
-	if err := errors.Join(append(errs, errFormat, errLog)...); err != nil {
+	if err := errors.Join(append(errs, errFormat)...); err != nil {
 		return app.Options{}, usageError{err}
 	}
 	return opts, nil

@@ -9,7 +9,19 @@
 //   - One that replaced several of them, or none, resolves to itself; see [Technique.Version].
 //   - Stealth and Defense Impairment, into which v19.1 split Defense Evasion, resolve to that.
 //
-// How a tag is read is said at [Data.Resolve].
+// [LoadSTIX] reads MITRE's own bundle instead, of any version and with MITRE's descriptions.
+// What the program knows by itself then serves to read tags that the bundle does not explain:
+//
+//   - Where the bundle is from before v19, ids, names and tactics of v19.1 are read as above.
+//   - Where it is of v19 or later, ids that were revoked resolve to what replaced them, by the
+//     bundle's own account, and names that MITRE changed since v18.1 to what has them now.
+//   - Such a bundle has no Defense Evasion. A tag that names it, such as mitre_defense_evasion,
+//     can mean either of the two tactics that it became, and resolves to those of them that
+//     the techniques tagged beside it belong to. Without such a technique it is unresolved.
+//     The id TA0005 is no guess: MITRE gave it to Stealth.
+//   - Aliases of Falco's rules hold if the bundle has what they mean.
+//
+// How a tag is read is said at [Data.Resolve], and what else people may type at [Data.Lookup].
 //
 // The package starts no goroutine. What it resolved is cached by the set of tags, at most
 // maxSets of them; when the cache is full it is emptied and fills again.
@@ -47,7 +59,7 @@ type Data struct {
 type Tactic struct {
 	// ID is such as TA0005, Shortname such as defense-evasion, Name such as Defense Evasion.
 	ID, Shortname, Name string
-	// Description is falco-reporter's own.
+	// Description is falco-reporter's own, or MITRE's from a loaded bundle.
 	Description string
 	// URL is MITRE's page.
 	URL string
@@ -65,7 +77,8 @@ type Technique struct {
 	// ParentID and ParentName are empty for a technique that is no sub-technique.
 	ParentID, ParentName string
 	// Description is falco-reporter's own; empty for techniques that concern neither Linux
-	// nor containers and for those that MITRE has given up.
+	// nor containers and for those that MITRE has given up. From a loaded bundle it is
+	// MITRE's; empty for those that are revoked.
 	Description string
 	// URL is MITRE's page.
 	URL string
@@ -122,14 +135,20 @@ func Embedded() (*Data, error) {
 // New makes Data of facts and of descriptions by id. A description of an unknown id and facts
 // that contradict themselves are errors.
 func New(f *facts.File, descriptions map[string]string) (*Data, error) {
-	l := newLoader(f)
-	if err := l.load(descriptions); err != nil {
-		return nil, fmt.Errorf("load ATT&CK v%s: %w", f.Version, err)
+	return newData(source{file: f, descriptions: descriptions})
+}
+
+// newData makes Data of a source.
+func newData(src source) (*Data, error) {
+	l := newLoader(src)
+	if err := l.load(src.descriptions); err != nil {
+		return nil, fmt.Errorf("load ATT&CK v%s: %w", src.file.Version, err)
 	}
 	return l.data, nil
 }
 
-// Version is the ATT&CK version, such as 18.1.
+// Version is the ATT&CK version, such as 18.1, or "unknown" where a loaded bundle does not say
+// it.
 func (d *Data) Version() string { return d.version }
 
 // Notice is the notice that MITRE's licence asks everyone to carry who uses the facts.

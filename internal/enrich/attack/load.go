@@ -9,9 +9,9 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/enrich/attack/facts"
 )
 
-// loader makes Data of a file of facts.
+// loader makes Data of a source.
 type loader struct {
-	file *facts.File
+	source
 	data *Data
 
 	tacticsByShortname map[string]*Tactic                  // with the later version's shortnames
@@ -21,11 +21,12 @@ type loader struct {
 	targets            map[*Technique]*target // under their own ids
 }
 
-// newLoader prepares to load a file.
-func newLoader(f *facts.File) *loader {
+// newLoader prepares to load a source.
+func newLoader(src source) *loader {
+	f := src.file
 	n := len(f.Techniques) + len(f.NextTechniques)
 	return &loader{
-		file: f,
+		source: src,
 		data: &Data{
 			version:    f.Version,
 			notice:     f.Notice,
@@ -69,7 +70,7 @@ func (l *loader) loadTactics() error {
 	for _, f := range l.file.Tactics {
 		t := &Tactic{ID: f.ID, Shortname: f.Shortname, Name: f.Name, URL: f.URL, Order: f.Order}
 		l.data.tactics[t.ID] = t
-		l.data.tags.tacticIDs[t.ID] = t
+		l.data.tags.tacticIDs[t.ID] = []*Tactic{t}
 		l.nameTactic(f.Shortname, f.Name, t)
 	}
 	for _, f := range l.file.NextTactics {
@@ -78,9 +79,17 @@ func (l *loader) loadTactics() error {
 			return fmt.Errorf("tactic %s was %q, which is unknown", f.ID, f.Was)
 		}
 		if _, ok := l.data.tags.tacticIDs[f.ID]; !ok {
-			l.data.tags.tacticIDs[f.ID] = was
+			l.data.tags.tacticIDs[f.ID] = []*Tactic{was}
 		}
 		l.nameTactic(f.Shortname, f.Name, was)
+	}
+	for shortname, became := range l.gone {
+		if _, ok := l.data.tags.tacticNames[shortname]; ok {
+			continue // it is what another tactic is called now
+		}
+		for _, s := range became {
+			l.data.tags.tacticNames[shortname] = append(l.data.tags.tacticNames[shortname], l.tacticsByShortname[s])
+		}
 	}
 	return nil
 }
@@ -88,8 +97,10 @@ func (l *loader) loadTactics() error {
 // nameTactic makes a tactic known by a shortname and a name.
 func (l *loader) nameTactic(shortname, name string, t *Tactic) {
 	l.tacticsByShortname[shortname] = t
-	l.data.tags.tacticNames[shortname] = t
-	l.data.tags.tacticNames[slug(name)] = t
+	l.data.tags.tacticNames[shortname] = []*Tactic{t}
+	if s := slug(name); s != "" {
+		l.data.tags.tacticNames[s] = []*Tactic{t}
+	}
 }
 
 // loadMitigations loads the mitigations.
@@ -237,7 +248,7 @@ func (l *loader) means(t *Technique) *Technique {
 }
 
 // indexNames makes techniques known by their names. Where a name was used more than once, the
-// live technique has it, then one that MITRE has given up, then one of the later version.
+// live technique has it, then one that MITRE has given up, then one of another version.
 func (l *loader) indexNames() error {
 	live, givenUp, later := make(nameTier), make(nameTier), make(nameTier)
 	for _, t := range l.data.techniques {
@@ -258,6 +269,11 @@ func (l *loader) indexNames() error {
 		}
 		later.add(name, l.targets[l.means(t)])
 	}
+	for id, name := range l.former {
+		if t, ok := l.data.techniques[id]; ok {
+			later.add(name, l.targets[l.means(t)])
+		}
+	}
 	for _, tier := range []nameTier{live, givenUp, later} {
 		tier.addTo(l.data.tags.techniqueNames)
 	}
@@ -267,15 +283,21 @@ func (l *loader) indexNames() error {
 // indexAliases makes the irregular tags known.
 func (l *loader) indexAliases() error {
 	for tag, id := range l.file.Aliases {
-		tactic := l.data.tags.tacticIDs[id]
-		technique := l.data.tags.techniqueIDs[id]
-		if tactic == nil && technique == nil {
+		tactics := l.data.tags.tacticIDs[id]
+		if tactics == nil {
+			tactics = l.data.tags.tacticNames[id] // of a tactic that is gone
+		}
+		var technique *target
+		if t, ok := l.data.techniques[id]; ok {
+			technique = l.targets[l.means(t)]
+		}
+		if tactics == nil && technique == nil {
 			return fmt.Errorf("the tag %q means the unknown id %q", tag, id)
 		}
 		if tag != strings.ToLower(tag) || len(tag) > maxNameBytes {
 			return fmt.Errorf("the tag %q is not in lower case, or longer than %d bytes", tag, maxNameBytes)
 		}
-		l.data.tags.aliases[tag] = meaning{tactic: tactic, technique: technique}
+		l.data.tags.aliases[tag] = meaning{tactics: tactics, technique: technique}
 	}
 	return nil
 }

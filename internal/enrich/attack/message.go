@@ -51,17 +51,27 @@ func (l *loader) message(t *Technique, taggedID string) *falcoreporterv1.Techniq
 // remark is what a reader must know of a technique that is not simply live, empty otherwise.
 func (l *loader) remark(t *Technique) string {
 	switch {
+	case t.Deprecated && strings.HasPrefix(t.Description, "This technique has been deprecated"):
+		return "" // MITRE's own text says it
 	case t.Deprecated:
 		return "MITRE has deprecated this technique."
 	case t.Version == l.file.Version:
 		return ""
 	case len(t.Replaces) == 0:
-		return "New in ATT&CK v" + t.Version + "; v" + l.file.Version + " does not have it."
+		return "New in ATT&CK v" + t.Version + "; " + l.release() + " does not have it."
 	default:
 		old := make([]string, 0, len(t.Replaces))
 		for _, id := range t.Replaces {
 			old = append(old, id+" "+l.data.techniques[id].Name)
 		}
-		return "New in ATT&CK v" + t.Version + ", in place of what v" + l.file.Version + " calls " + strings.Join(old, ", ") + "."
+		return "New in ATT&CK v" + t.Version + ", in place of what " + l.release() + " calls " + strings.Join(old, ", ") + "."
 	}
+}
+
+// release is how texts call the version of the data.
+func (l *loader) release() string {
+	if l.file.Version == unknownVersion {
+		return "the loaded bundle"
+	}
+	return "v" + l.file.Version
 }

@@ -38,7 +38,8 @@ type ResolvedTechnique struct {
 //     abuse-elevation-control-mechanism;
 //   - one of a few misspelt tags of Falco's own rules, listed in facts.json.
 //
-// A name that several techniques share means none of them. Every other tag is ignored, unless
+// A name that several techniques share means none of them. The name of a tactic that became
+// several means those that the techniques beside it belong to; see the package. Every other tag is ignored, unless
 // it begins with mitre_, or with T or TA and at least four digits: it is then Unresolved.
 //
 // The result is cached and shared; see [Resolution].
@@ -70,16 +71,26 @@ func (d *Data) compute(tags []string) *resolved {
 	var tactics []*Tactic
 	var techniques []*target
 	var unresolved []string
+	var split []splitTag
 	for _, tag := range tags {
 		switch m, looks := d.tags.read(tag); {
-		case m.tactic != nil:
-			tactics = append(tactics, m.tactic)
+		case len(m.tactics) > 1:
+			split = append(split, splitTag{tag: tag, became: m.tactics})
+		case len(m.tactics) == 1:
+			tactics = append(tactics, m.tactics[0])
 		case m.technique != nil:
 			techniques = append(techniques, m.technique)
 		case looks:
 			// A copy: the cache must not hold on to what the tag may be a part of.
 			unresolved = append(unresolved, strings.Clone(tag))
 		default:
+		}
+	}
+	for _, s := range split {
+		if sure := s.sure(techniques); len(sure) > 0 {
+			tactics = append(tactics, sure...)
+		} else {
+			unresolved = append(unresolved, strings.Clone(s.tag))
 		}
 	}
 	slices.SortFunc(tactics, func(a, b *Tactic) int { return a.Order - b.Order })
@@ -92,6 +103,23 @@ func (d *Data) compute(tags []string) *resolved {
 		resolution: resolution(tactics, techniques, unresolved),
 		message:    d.newMessage(tactics, techniques, unresolved),
 	}
+}
+
+// splitTag is a tag that names a tactic which became several.
+type splitTag struct {
+	tag    string
+	became []*Tactic
+}
+
+// sure is those of the tactics that the techniques beside the tag belong to.
+func (s splitTag) sure(techniques []*target) []*Tactic {
+	var sure []*Tactic
+	for _, tactic := range s.became {
+		if slices.ContainsFunc(techniques, func(t *target) bool { return slices.Contains(t.technique.Tactics, tactic) }) {
+			sure = append(sure, tactic)
+		}
+	}
+	return sure
 }
 
 // compareTargets orders by technique; one without another id in the tag comes first.

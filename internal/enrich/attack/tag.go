@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	falcoreporterv1 "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -20,30 +21,33 @@ type target struct {
 	message   *falcoreporterv1.Technique
 }
 
-// meaning is what a tag means: a tactic, a technique, or nothing.
+// meaning is what a tag means: a tactic, a technique, or nothing. Several tactics are what a
+// tactic became that is no more, each of which can be meant.
 type meaning struct {
-	tactic    *Tactic
+	tactics   []*Tactic
 	technique *target
 }
 
 // known is whether the tag means anything.
-func (m meaning) known() bool { return m.tactic != nil || m.technique != nil }
+func (m meaning) known() bool { return len(m.tactics) > 0 || m.technique != nil }
 
 // tagIndex finds the meaning of tags. Ids are in capital letters, names are slugs, aliases are
-// whole tags in lower case. A nil technique stands for a name that several of them share.
+// whole tags in lower case. Several techniques share a name, and several tactics are what the
+// one with the name became.
 type tagIndex struct {
-	tacticIDs, tacticNames       map[string]*Tactic
-	techniqueIDs, techniqueNames map[string]*target
-	aliases                      map[string]meaning
+	tacticIDs, tacticNames map[string][]*Tactic
+	techniqueIDs           map[string]*target
+	techniqueNames         map[string][]*target
+	aliases                map[string]meaning
 }
 
 // newTagIndex makes an empty index for about n techniques.
 func newTagIndex(n int) tagIndex {
 	return tagIndex{
-		tacticIDs:      make(map[string]*Tactic),
-		tacticNames:    make(map[string]*Tactic),
+		tacticIDs:      make(map[string][]*Tactic),
+		tacticNames:    make(map[string][]*Tactic),
 		techniqueIDs:   make(map[string]*target, n),
-		techniqueNames: make(map[string]*target, n),
+		techniqueNames: make(map[string][]*target, n),
 		aliases:        make(map[string]meaning),
 	}
 }
@@ -54,14 +58,14 @@ func (x *tagIndex) read(tag string) (m meaning, looks bool) {
 		looks = true
 		if rest == "" || rest[0] == '-' {
 			id = strings.ToUpper(id)
-			m = meaning{tactic: x.tacticIDs[id], technique: x.techniqueIDs[id]}
+			m = meaning{tactics: x.tacticIDs[id], technique: x.techniqueIDs[id]}
 		}
 	} else if name, ok := cutMitrePrefix(tag); ok {
 		looks = true
 		m = x.readName(name)
 	} else if len(tag) <= maxNameBytes && strings.Contains(tag, "-") {
 		// A name of one word alone (python, proxy, server) is a word, and means no technique.
-		m.technique = x.techniqueNames[strings.ToLower(tag)]
+		m.technique = only(x.techniqueNames[strings.ToLower(tag)])
 	}
 	if !m.known() && len(tag) <= maxNameBytes {
 		m = x.aliases[strings.ToLower(tag)]
@@ -76,9 +80,17 @@ func (x *tagIndex) readName(name string) meaning {
 	}
 	s := slug(name)
 	if t, ok := x.tacticNames[s]; ok {
-		return meaning{tactic: t}
+		return meaning{tactics: t}
 	}
-	return meaning{technique: x.techniqueNames[s]}
+	return meaning{technique: only(x.techniqueNames[s])}
+}
+
+// only is the one target, nil if there are several or none.
+func only(targets []*target) *target {
+	if len(targets) != 1 {
+		return nil
+	}
+	return targets[0]
 }
 
 // cutMitrePrefix cuts mitre_, in any case, off a tag.
@@ -150,23 +162,24 @@ func slug(name string) string {
 	return strings.TrimSuffix(string(b), "-")
 }
 
-// nameTier is the techniques of the same standing by slug; nil for a name that several have.
-type nameTier map[string]*target
+// nameTier is the techniques of the same standing by slug.
+type nameTier map[string][]*target
 
 // add enters one technique.
 func (n nameTier) add(name string, t *target) {
 	s := slug(name)
-	if old, ok := n[s]; ok && old != t {
-		t = nil
+	if s != "" && !slices.Contains(n[s], t) {
+		n[s] = append(n[s], t)
 	}
-	n[s] = t
 }
 
-// addTo enters the tier's names that are not taken by a tier before.
-func (n nameTier) addTo(names map[string]*target) {
-	for s, t := range n {
+// addTo enters the tier's names that are not taken by a tier before, with their techniques in
+// order of id.
+func (n nameTier) addTo(names map[string][]*target) {
+	for s, targets := range n {
 		if _, ok := names[s]; !ok {
-			names[s] = t
+			slices.SortFunc(targets, compareTargets)
+			names[s] = targets
 		}
 	}
 }
