@@ -2,6 +2,7 @@
 //
 //	falco-reporter run      the daemon: subscribes to Falco, reports to stdout and over gRPC
 //	falco-reporter report   reports on alerts from files or standard input, and ends
+//	falco-reporter explain  what is known about a rule, technique or tactic
 //	falco-reporter demo     plays recorded alerts through the daemon, to see what it does
 //	falco-reporter sim      a stand-in for Falco's gRPC output, for trials
 //	falco-reporter version  the version
@@ -85,7 +86,7 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newReportCommand(), newDemoCommand(), newSimCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newReportCommand(), newExplainCommand(), newDemoCommand(), newSimCommand(), newVersionCommand())
 	return root
 }
 

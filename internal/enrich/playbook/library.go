@@ -121,7 +121,7 @@ func (l *Library) Find(s Subject) *Playbook {
 	if base == nil {
 		base = l.byKey["source:*"]
 	}
-	specific := l.specific(s)
+	specific := l.Specific(s)
 	if specific == nil {
 		return base
 	}
@@ -145,7 +145,9 @@ func (l *Library) Find(s Subject) *Playbook {
 	return &out
 }
 
-func (l *Library) specific(s Subject) *Playbook {
+// Specific returns the most specific playbook for a subject by rule, technique or tactic, nil
+// if there is none. It must not be changed.
+func (l *Library) Specific(s Subject) *Playbook {
 	if p := l.byKey["rule:"+s.Rule]; p != nil {
 		return p
 	}

@@ -25,51 +25,51 @@ import (
 // and Source says which kind.
 type Playbook struct {
 	// Rule is the name of a Falco rule.
-	Rule string `yaml:"rule"`
+	Rule string `yaml:"rule" json:"rule,omitempty"`
 	// Technique is the id of an ATT&CK technique, such as T1620.
-	Technique string `yaml:"technique"`
+	Technique string `yaml:"technique" json:"technique,omitempty"`
 	// Tactic is the id of an ATT&CK tactic, such as TA0005.
-	Tactic string `yaml:"tactic"`
+	Tactic string `yaml:"tactic" json:"tactic,omitempty"`
 	// Source is a Falco event source such as syscall, or "*" for those that have none of
 	// their own.
-	Source string `yaml:"source"`
+	Source string `yaml:"source" json:"source,omitempty"`
 
 	// Means says what a match means, true of every match: one to three sentences.
-	Means string `yaml:"means"`
+	Means string `yaml:"means" json:"means,omitempty"`
 	// NotShown are conclusions that a match does not allow.
-	NotShown []string `yaml:"not_shown"`
+	NotShown []string `yaml:"not_shown" json:"not_shown,omitempty"`
 	// HarmlessIf are the usual harmless causes, each as a condition to confirm.
-	HarmlessIf []string `yaml:"harmless_if"`
+	HarmlessIf []string `yaml:"harmless_if" json:"harmless_if,omitempty"`
 	// Impact is what could follow if it is not harmless.
-	Impact []string `yaml:"impact"`
+	Impact []string `yaml:"impact" json:"impact,omitempty"`
 	// Actions are what to do; the order within a phase is kept.
-	Actions []Action `yaml:"actions"`
+	Actions []Action `yaml:"actions" json:"actions,omitempty"`
 }
 
 // Action is one thing to do.
 type Action struct {
 	// Phase is one of Phases.
-	Phase string `yaml:"phase"`
+	Phase string `yaml:"phase" json:"phase,omitempty"`
 	// When limits the action to alerts from one kind of workload: container, host,
 	// kubernetes (a pod is known) or plain_container (a container, and no pod is known).
 	// Empty is any.
-	When string `yaml:"when"`
+	When string `yaml:"when" json:"when,omitempty"`
 	// Title says what to do, in at most MaxTitleWords words.
-	Title string `yaml:"title"`
+	Title string `yaml:"title" json:"title,omitempty"`
 	// Why says why, and what to look for.
-	Why string `yaml:"why"`
+	Why string `yaml:"why" json:"why,omitempty"`
 	// Language is that of Snippet and General: sh, yaml, json or ini.
-	Language string `yaml:"language"`
+	Language string `yaml:"language" json:"language,omitempty"`
 	// Tool names the tool, and the version it needs, that the snippet is for.
-	Tool string `yaml:"tool"`
+	Tool string `yaml:"tool" json:"tool,omitempty"`
 	// Snippet is the command or configuration, with placeholders {{field}} or
 	// {{field|other}} (the first that has a value).
-	Snippet string `yaml:"snippet"`
+	Snippet string `yaml:"snippet" json:"snippet,omitempty"`
 	// General is the snippet without values, for when the alert lacks one. Without it the
 	// action then comes without a snippet.
-	General string `yaml:"general"`
+	General string `yaml:"general" json:"general,omitempty"`
 	// Reference is where to read more: an https link.
-	Reference string `yaml:"reference"`
+	Reference string `yaml:"reference" json:"reference,omitempty"`
 }
 
 // MaxTitleWords bounds the words of an action's title: two titles stand on the first screen.
