@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
@@ -94,6 +95,10 @@ func subscribe(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			ts.Fatalf("after %d of %d reports: %v", len(seen), want, err)
 		}
+		raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(event)
+		ts.Check(err)
+		_, err = ts.Stdout().Write(append(raw, '\n'))
+		ts.Check(err)
 		id := event.GetReport().GetId()
 		if id == "" || seen[id] {
 			ts.Fatalf("event %v: no report, or one that came before", event)

@@ -37,6 +37,32 @@ func parseOutput(s string, withNone bool) (render.Format, error) {
 	return f, nil
 }
 
+// redaction is the flag that lets secrets pass.
+type redaction string
+
+// Values of --redact.
+const (
+	redactOn  = "on"
+	redactOff = "off"
+)
+
+// add adds the flag.
+func (r *redaction) add(flags *pflag.FlagSet) {
+	flags.StringVar((*string)(r), "redact", redactOn, "take secrets out of reports: on, off")
+}
+
+// off reads the flag.
+func (r *redaction) off() (bool, error) {
+	switch *r {
+	case redactOn:
+		return false, nil
+	case redactOff:
+		return true, nil
+	default:
+		return false, usageError{fmt.Errorf("--redact %q: choose one of on, off", string(*r))}
+	}
+}
+
 // newLogger logs to stderr: as text on a terminal, as JSON otherwise.
 func newLogger(stderr io.Writer, level string) (*slog.Logger, error) {
 	var l slog.Level

@@ -11,12 +11,14 @@ import (
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/redact"
 	"github.com/falco-reporter/falco-reporter/internal/render"
 )
 
 func newReportCommand() *cobra.Command {
 	var output *string
 	var know knowledge
+	var hide redaction
 	cmd := &cobra.Command{
 		Use:   "report [FILE...|-]",
 		Short: "Report on Falco's JSON alerts from files or standard input, and end",
@@ -39,26 +41,32 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			return reportAll(cmd, args, format, enricher)
+			unredacted, err := hide.off()
+			if err != nil {
+				return err
+			}
+			return reportAll(cmd, args, &reporter{enricher: enricher, format: format, unredacted: unredacted})
 		},
 	}
 	output = addOutput(cmd.Flags(), "markdown", false)
 	know.add(cmd.Flags())
+	hide.add(cmd.Flags())
 	return cmd
 }
 
 // reporter writes reports of what it reads.
 type reporter struct {
-	enricher *enrich.Enricher
-	format   render.Format
-	out      *bufio.Writer
-	errs     io.Writer
-	buf      []byte
-	bad      bool // something could not be reported
+	enricher   *enrich.Enricher
+	format     render.Format
+	out        *bufio.Writer
+	errs       io.Writer
+	buf        []byte
+	bad        bool // something could not be reported
+	unredacted bool
 }
 
-func reportAll(cmd *cobra.Command, files []string, format render.Format, enricher *enrich.Enricher) error {
-	r := &reporter{enricher: enricher, format: format, out: bufio.NewWriter(cmd.OutOrStdout()), errs: cmd.ErrOrStderr()}
+func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
+	r.out, r.errs = bufio.NewWriter(cmd.OutOrStdout()), cmd.ErrOrStderr()
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -122,7 +130,11 @@ func (r *reporter) one(name string, found alert.Scanned) error {
 	if err != nil {
 		return r.complain("%s:%d: %v\n", name, found.Line, err)
 	}
-	if r.buf, err = render.Append(r.buf[:0], r.format, r.enricher.Report(a)); err != nil {
+	report := r.enricher.Report(a)
+	if !r.unredacted {
+		report = redact.Report(report)
+	}
+	if r.buf, err = render.Append(r.buf[:0], r.format, report); err != nil {
 		return err
 	}
 	if _, err := r.out.Write(r.buf); err != nil {

@@ -26,6 +26,7 @@ type runFlags struct {
 	lateAfter       time.Duration
 	pageAt, todayAt string
 	knowledge       knowledge
+	redact          redaction
 }
 
 func newRunCommand() *cobra.Command {
@@ -48,6 +49,7 @@ func newRunCommand() *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "", "serve the report stream at unix:///PATH")
 	f.output = addOutput(flags, "json", true)
 	f.knowledge.add(flags)
+	f.redact.add(flags)
 	flags.DurationVar(&f.lateAfter, "late-after", 15*time.Minute, "age from which on an event, when it arrives, is late and does not page; negative for never")
 	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that pages, if nothing speaks against it")
 	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today")
@@ -70,6 +72,7 @@ func runDaemon(cmd *cobra.Command, f *runFlags) error {
 // options checks the flags, all of them, and reports everything that is wrong.
 func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	format, errFormat := parseOutput(*f.output, true)
+	unredacted, errRedact := f.redact.off()
 	log, errLog := newLogger(cmd.ErrOrStderr(), f.level)
 	var errs []error
 	if len(f.falco) == 0 {
@@ -81,7 +84,7 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	if f.listen == "" && *f.output == none {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
-	opts := app.Options{Version: versionText(), Listen: f.listen, Format: format, Log: log}
+	opts := app.Options{Version: versionText(), Listen: f.listen, Format: format, Unredacted: unredacted, Log: log}
 	if errLog != nil {
 		return app.Options{}, errLog // it is what the rest is told through
 	}
@@ -110,7 +113,7 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	if format != "" {
 		opts.Stdout = cmd.OutOrStdout()
 	}
-	if err := errors.Join(append(errs, errFormat)...); err != nil {
+	if err := errors.Join(append(errs, errFormat, errRedact)...); err != nil {
 		return app.Options{}, usageError{err}
 	}
 	return opts, nil

@@ -25,6 +25,7 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 	"github.com/falco-reporter/falco-reporter/internal/journal"
+	"github.com/falco-reporter/falco-reporter/internal/redact"
 	"github.com/falco-reporter/falco-reporter/internal/render"
 	"github.com/falco-reporter/falco-reporter/internal/serve"
 )
@@ -49,6 +50,8 @@ type Options struct {
 	Enrich enrich.Options
 	// RuleFiles are Falco's rule files and folders of them, read again when they change.
 	RuleFiles []string
+	// Unredacted lets reports out with the secrets that are in them.
+	Unredacted bool
 	// Log gets what operators should know.
 	Log *slog.Logger
 	// StopTimeout bounds a stop; 0 is DefaultStopTimeout.
@@ -97,14 +100,18 @@ func New(ctx context.Context, opts Options) (*App, error) {
 		opts: opts, log: opts.Log, journal: j, enricher: enricher,
 		worker: enrich.NewWorker(j, enricher, opts.Log), rules: watcher, start: time.Now(),
 	}
-	a.server = serve.New(serve.Options{Journal: j, Status: a.status, Logger: opts.Log})
+	var readers journal.Journal = j
+	if !opts.Unredacted {
+		readers = newOutgoing(j, redact.Report)
+	}
+	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Logger: opts.Log})
 	for i, o := range opts.Falco {
 		if err := a.addFalco(i, o); err != nil {
 			return nil, err
 		}
 	}
 	if opts.Stdout != nil {
-		a.printer = newPrinter(j, opts.Stdout, opts.Format, opts.Log)
+		a.printer = newPrinter(readers, opts.Stdout, opts.Format, opts.Log)
 	}
 	if opts.Listen != "" {
 		if a.listener, err = serve.Listen(ctx, opts.Listen); err != nil {
@@ -173,8 +180,11 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	timer := time.AfterFunc(a.opts.StopTimeout, cancel)
 	defer timer.Stop()
-	<-ruleFiles
-	errs := []error{wait(hard, "inputs", inputs)}
+	var errs []error
+	if err := <-ruleFiles; !errors.Is(err, context.Canceled) {
+		errs = append(errs, err)
+	}
+	errs = append(errs, wait(hard, "inputs", inputs))
 	a.worker.Finish()
 	errs = append(errs, wait(hard, "enrichment", worker))
 	a.printer.finish()

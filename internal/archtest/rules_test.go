@@ -44,6 +44,7 @@ var domain = map[string][]string{
 	"gen/go":           nil, // other programs import it
 	"internal/alert":   {"gen/go"},
 	"internal/journal": {"gen/go", "internal/alert"},
+	"internal/redact":  {"gen/go"},
 }
 
 // fault says why the package may not import what it does; it is empty where it may. Both are
