@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
 		files = []string{"-"}
 	}
 	for _, name := range files {
-		if err := r.file(name, cmd.InOrStdin()); err != nil {
+		if err := r.file(cmd.Context(), name, cmd.InOrStdin()); err != nil {
 			return errors.Join(err, r.out.Flush())
 		}
 	}
@@ -86,25 +87,28 @@ func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
 
 // file reports on one file. A file that cannot be read is told like an alert that cannot; the
 // error is one of writing.
-func (r *reporter) file(name string, stdin io.Reader) error {
+func (r *reporter) file(ctx context.Context, name string, stdin io.Reader) error {
 	if name == "-" {
-		return r.stream("(standard input)", stdin)
+		return r.stream(ctx, "(standard input)", stdin)
 	}
 	f, err := os.Open(name) //nolint:gosec // the user names the file
 	if err != nil {
 		return r.complain("%v\n", err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	return r.stream(name, f)
+	return r.stream(ctx, name, f)
 }
 
 // stream reports on every alert of a stream.
-func (r *reporter) stream(name string, in io.Reader) error {
+func (r *reporter) stream(ctx context.Context, name string, in io.Reader) error {
 	s := alert.NewScanner(in)
 	for {
-		found, err := s.Next()
+		found, err := r.next(ctx, s)
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err != nil {
 			return r.complain("%s: %v\n", name, err)
@@ -118,6 +122,29 @@ func (r *reporter) stream(name string, in io.Reader) error {
 				return fmt.Errorf("write reports: %w", err)
 			}
 		}
+	}
+}
+
+// next is the next thing in the stream, or ctx's error if that ends first: reading from a pipe
+// cannot be interrupted, and the process is about to end.
+func (r *reporter) next(ctx context.Context, s *alert.Scanner) (alert.Scanned, error) {
+	if s.Buffered() > 0 {
+		return s.Next()
+	}
+	type result struct {
+		found alert.Scanned
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		found, err := s.Next()
+		done <- result{found, err}
+	}()
+	select {
+	case got := <-done:
+		return got.found, got.err
+	case <-ctx.Done():
+		return alert.Scanned{}, ctx.Err()
 	}
 }
 

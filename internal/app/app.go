@@ -70,6 +70,7 @@ type App struct {
 	listener net.Listener
 	printer  *printer
 	rules    *rules.Watcher
+	healthMu sync.Mutex
 	start    time.Time
 }
 
@@ -140,6 +141,9 @@ func (a *App) addFalco(i int, o falcogrpc.Options) error {
 
 // inputsChanged tells the health service whether every input has its source.
 func (a *App) inputsChanged() {
+	// One after the other, so that what was seen last is what is set last.
+	a.healthMu.Lock()
+	defer a.healthMu.Unlock()
 	all := true
 	for _, in := range a.inputs {
 		all = all && in.ledger.Status().State == consumer.StateConnected
@@ -203,18 +207,16 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan error {
 	return start(func() error {
 		var wg sync.WaitGroup
-		errs := make([]error, len(a.inputs))
+		errs, stopped := make([]error, len(a.inputs)), make([]error, len(a.inputs))
 		for i, in := range a.inputs {
 			wg.Go(func() {
 				defer in.intake.Close()
-				if err := in.falco.Run(soft); err != nil {
-					failed(err)
-				}
+				stopped[i] = in.falco.Run(soft)
 			})
 			wg.Go(func() { errs[i] = in.intake.Run(hard) })
 		}
 		wg.Wait()
-		return errors.Join(errs...)
+		return errors.Join(append(stopped, errs...)...)
 	}, failed)
 }
 
@@ -274,7 +276,8 @@ func (a *App) logEnd() {
 	for _, in := range a.inputs {
 		s := in.ledger.Status()
 		a.log.Info("input ended", "input", s.Name, "received", s.Received, "journaled", s.Journaled,
-			"repeated", s.Repeated, "rejected", s.Rejected, "lost", s.Lost, "disconnects", s.Disconnects)
+			"repeated", s.Repeated, "rejected", s.Rejected, "at_risk", s.AtRisk(), "lost", s.Lost,
+			"disconnects", s.Disconnects, "uncertain_disconnects", s.Uncertain)
 	}
 	a.log.Info("stopped", "alerts", w.Alerts, "reports", w.Revisions, "plain", w.Plain, "missed_by_stdout", a.printer.missed())
 }

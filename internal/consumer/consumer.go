@@ -22,9 +22,13 @@ type Appender interface {
 	AppendAlerts(ctx context.Context, alerts []*alert.Alert) (isNew []bool, err error)
 }
 
-// QueueLength bounds the alerts between an input and the journal: 256. They, and one batch
-// more being written, are what a crash can lose of an input whose sender cannot repeat.
-const QueueLength = 256
+// Bounds of what lies between an input and the journal: 256 alerts, and another 256 in the
+// batch that is being written, with 16 MiB as received together. They are what a crash can
+// lose of an input whose sender cannot repeat. A single alert may be larger than the bytes.
+const (
+	QueueLength = 256
+	QueueBytes  = 16 << 20
+)
 
 // Intake hands the alerts of one input to the journal, in order. What has queued up while one
 // batch was being written is the next batch. Its methods may be called concurrently.
@@ -34,11 +38,12 @@ type Intake struct {
 	ledger *Ledger
 	log    *slog.Logger
 	queue  chan *alert.Alert
+	held   *semaphore // of the bytes in the queue and in the batch being written
 }
 
 // NewIntake makes the intake of the named input.
 func NewIntake(name string, to Appender, ledger *Ledger, log *slog.Logger) *Intake {
-	return &Intake{name: name, to: to, ledger: ledger, log: log, queue: make(chan *alert.Alert, QueueLength)}
+	return &Intake{name: name, to: to, ledger: ledger, log: log, queue: make(chan *alert.Alert, QueueLength), held: newSemaphore(QueueBytes)}
 }
 
 // Take decodes nothing and rejects nothing: it stamps an alert with its input and the time,
@@ -47,10 +52,15 @@ func NewIntake(name string, to Appender, ledger *Ledger, log *slog.Logger) *Inta
 func (in *Intake) Take(ctx context.Context, a *alert.Alert) error {
 	a.Input, a.ReceivedNanos = in.name, time.Now().UnixNano()
 	in.ledger.receive(a.ReceivedNanos)
+	if err := in.held.acquire(ctx, len(a.Raw)); err != nil {
+		in.ledger.lose(1)
+		return err
+	}
 	select {
 	case in.queue <- a:
 		return nil
 	case <-ctx.Done():
+		in.held.release(len(a.Raw))
 		in.ledger.lose(1)
 		return ctx.Err()
 	}
@@ -64,7 +74,7 @@ func (in *Intake) Reject(raw []byte, reason error) {
 
 // HasRoom reports whether at least half of the queue is free: whether it makes sense to ask
 // the sender for more.
-func (in *Intake) HasRoom() bool { return len(in.queue) <= QueueLength/2 }
+func (in *Intake) HasRoom() bool { return len(in.queue) <= QueueLength/2 && in.held.isHalfFree() }
 
 // Close says that no alert will follow; Run then ends after the last one.
 func (in *Intake) Close() { close(in.queue) }
@@ -118,6 +128,9 @@ func (in *Intake) append(ctx context.Context, batch []*alert.Alert) error {
 				in.log.Info("the journal takes alerts again", "input", in.name)
 			}
 			in.ledger.journal(isNew)
+			for _, a := range batch {
+				in.held.release(len(a.Raw))
+			}
 			return nil
 		}
 		if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {

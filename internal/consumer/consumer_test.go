@@ -174,3 +174,46 @@ func TestBackoffEndsWithItsContext(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestTheQueueIsBoundedInBytes, too: large alerts wait before the queue is full of them.
+func TestTheQueueIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ledger := consumer.NewLedger("x", "x", "")
+		in := consumer.NewIntake("x", sink(func(_ context.Context, alerts []*alert.Alert) ([]bool, error) { return allNew(alerts), nil }), ledger, quietly())
+		large := func() *alert.Alert { return &alert.Alert{Raw: make([]byte, consumer.QueueBytes/4)} }
+		for i := range 4 {
+			if err := in.Take(ctx, large()); err != nil {
+				t.Fatalf("alert %d: %v", i, err)
+			}
+		}
+		if in.HasRoom() {
+			t.Error("room beyond the bound of bytes")
+		}
+		fifth := make(chan error, 1)
+		go func() { fifth <- in.Take(ctx, large()) }()
+		synctest.Wait()
+		select {
+		case err := <-fifth:
+			t.Fatalf("the fifth did not wait: %v", err)
+		default:
+		}
+		done := make(chan error, 1)
+		go func() { done <- in.Run(ctx) }()
+		if err := <-fifth; err != nil {
+			t.Error(err)
+		}
+		// One that is larger than the bound gets in, too.
+		if err := in.Take(ctx, &alert.Alert{Raw: make([]byte, consumer.QueueBytes+1)}); err != nil {
+			t.Error(err)
+		}
+		in.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if s := ledger.Status(); s.Journaled != 6 || s.AtRisk() != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -112,7 +112,7 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
 	e.addRule(r.Rule)
-	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r))}
+	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r)), general: e.playbooks.General(a.Source)}
 	s.tell()
 	s.weigh(e.urgency)
 	return r

@@ -135,16 +135,21 @@ func isEngineStorage(path string) bool {
 
 // findChangedImage: the program was not part of the container's image.
 func (s *scene) findChangedImage() {
-	p := s.r.GetProcess()
 	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
 		return
 	}
-	if p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER") {
-		s.show(certain, "The program's file was added or changed after the container started.", "proc.is_exe_upper_layer", "evt.arg.flags")
+	if s.changedImage() {
+		s.show(certain, "The program's file was added or changed after the container was created.", "proc.is_exe_upper_layer", "evt.arg.flags")
 		if s.startsProgram() {
 			s.raise(today, "A program that was not in the container's image.")
 		}
 	}
+}
+
+// changedImage reports whether the program's file lies in the container's upper layer.
+func (s *scene) changedImage() bool {
+	p := s.r.GetProcess()
+	return p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER")
 }
 
 // drillTool is the name of Falco's own test tool, which its alerts are often made with.
@@ -251,6 +256,9 @@ func (s *scene) findLoginUser() {
 	}
 	u := s.r.GetUser()
 	if u == nil || u.LoginUid == nil {
+		if v, _ := s.a.Lookup("user.loginuid"); v.Text() != "-1" && v.Text() != "4294967295" {
+			return // Falco did not know
+		}
 		s.show(certain, "No login user is set, which is normal for services and behind docker or kubectl exec.", "user.loginuid")
 		s.notShown("Which person it was: no login user is set.")
 		return
@@ -265,7 +273,7 @@ func (s *scene) findLoginUser() {
 // findDrops: what Falco lost.
 func (s *scene) findDrops() {
 	n, ok := s.a.Int("n_drops")
-	if !ok {
+	if !ok || n <= 0 {
 		return
 	}
 	s.show(certain, "Falco lost "+plural(n, "system call")+".", "n_drops")

@@ -8,26 +8,53 @@ import (
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
-// findPlace: what the file holds.
-func (s *scene) findPlace() {
-	path, field := s.r.GetFile().GetPath(), "fd.name"
-	if path == "" {
-		return
-	}
+// touched is a path of the event, and how the event touches it.
+type touched struct {
+	path, field string
+	writes      bool   // the call changes it
+	how         string // "" or how else, as "A second name for"
+}
+
+// touches are the paths of the event. A rename changes both its ends; a link makes a second
+// name for the old one, a symlink points at its target.
+func (s *scene) touches() []touched {
+	f, call := s.r.GetFile(), s.r.GetEvent().GetType()
+	field := "fd.name"
 	if _, ok := s.a.Text(field); !ok {
-		field = "evt.arg." + s.pathArgument(path)
+		field = "evt.arg." + s.pathArgument(f.GetPath())
 	}
-	p, ok := placeOf(path)
-	if !ok {
-		return
-	}
-	s.show(likely, quote(path)+" holds "+p.holds+".", field)
-	switch writes := s.writes(); {
-	case p.grave && writes && !s.didNotHappen():
-		s.raise(page, "Write access to "+p.holds+".")
-	case p.grave || p.secret:
-		s.raise(today, "Access to "+p.holds+".")
+	first := touched{path: f.GetPath(), field: field, writes: s.writes()}
+	second := touched{path: f.GetNewPath(), field: "evt.arg.newpath", writes: true}
+	switch {
+	case strings.HasPrefix(call, "link"):
+		first.writes, first.how = false, "A second name for"
+	case strings.HasPrefix(call, "symlink"):
+		return []touched{{path: f.GetTarget(), field: "evt.arg.target", how: "A link to"}, {path: f.GetNewPath(), field: "evt.arg.linkpath", writes: true}}
 	default:
+	}
+	return []touched{first, second}
+}
+
+// findPlace: what the files hold that the event touches.
+func (s *scene) findPlace() {
+	for _, t := range s.touches() {
+		p, ok := placeOf(t.path)
+		if !ok {
+			continue
+		}
+		s.show(likely, quote(t.path)+" holds "+p.holds+".", t.field)
+		switch {
+		case s.didNotHappen():
+		case p.grave && t.writes && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED:
+			s.raise(page, "Write access to "+p.holds+".")
+		case p.grave && t.writes:
+			s.raise(page, "An attempt at write access to "+p.holds+", perhaps successful.")
+		case t.how != "" && (p.grave || p.secret):
+			s.raise(today, t.how+" "+p.holds+".")
+		case p.grave || p.secret:
+			s.raise(today, "Access to "+p.holds+".")
+		default:
+		}
 	}
 }
 
@@ -48,39 +75,68 @@ func (s *scene) writes() bool {
 	case strings.HasPrefix(call, "open"):
 		flags := s.r.GetEvent().GetArguments()["flags"]
 		return strings.Contains(flags, "O_WRONLY") || strings.Contains(flags, "O_RDWR")
-	case strings.HasPrefix(call, "rename"), strings.HasPrefix(call, "unlink"), strings.HasPrefix(call, "link"), strings.HasPrefix(call, "symlink"), call == "creat":
+	case strings.HasPrefix(call, "rename"), strings.HasPrefix(call, "unlink"), call == "creat":
 		return true
 	default:
 		return false
 	}
 }
 
-// peer is the address of the other end of the connection.
-func (s *scene) peer() (netip.Addr, bool) {
-	n := s.r.GetNetwork()
-	for _, e := range [...]*pb.Endpoint{n.GetRemote(), n.GetServer()} {
-		if addr, err := netip.ParseAddr(e.GetAddress()); err == nil {
-			return addr.Unmap(), true
-		}
-	}
-	// The connection itself: CLIENT:PORT->SERVER:PORT.
-	if _, server, ok := strings.Cut(n.GetConnection(), "->"); ok {
-		if addr, err := netip.ParseAddrPort(server); err == nil {
-			return addr.Addr().Unmap(), true
-		}
-	}
-	return netip.Addr{}, false
+// end is one end of a connection, as far as the fields say which.
+type end struct {
+	what, field string
+	addr        netip.Addr
 }
 
-// findPeer: how far the other end of the connection is.
-func (s *scene) findPeer() {
-	addr, ok := s.peer()
-	if !ok {
-		return
+// ends are the ends of the connection with an address: the other end where Falco says which it
+// is, and otherwise the server's and the client's.
+func (s *scene) ends() []end {
+	n := s.r.GetNetwork()
+	parse := func(out []end, what, field string, e *pb.Endpoint) []end {
+		if addr, err := netip.ParseAddr(e.GetAddress()); err == nil {
+			out = append(out, end{what, field, addr.Unmap()})
+		}
+		return out
 	}
-	s.show(certain, "The other end of the connection, "+addr.String()+", is "+scope(addr)+".", "fd.rip", "fd.sip", "fd.name")
-	if addr == metadataService() {
-		s.raise(today, "Access to the cloud's metadata service, which hands out credentials.")
+	// With both ends on this host Falco may swap local and remote; both are the host then.
+	if out := parse(nil, "The other end", "fd.rip", n.GetRemote()); out != nil {
+		return out
+	}
+	out := parse(parse(nil, "The server's end", "fd.sip", n.GetServer()), "The client's end", "fd.cip", n.GetClient())
+	if client, server, ok := strings.Cut(n.GetConnection(), "->"); ok && len(out) < 2 {
+		out = nil
+		if addr, err := netip.ParseAddrPort(server); err == nil {
+			out = append(out, end{"The server's end", "fd.name", addr.Addr().Unmap()})
+		}
+		if addr, err := netip.ParseAddrPort(client); err == nil {
+			out = append(out, end{"The client's end", "fd.name", addr.Addr().Unmap()})
+		}
+	}
+	return out
+}
+
+// withinHost reports whether every end that is known is this host itself, and one is known.
+func (s *scene) withinHost() bool {
+	ends := s.ends()
+	for _, e := range ends {
+		if !e.addr.IsLoopback() {
+			return false
+		}
+	}
+	return len(ends) > 0
+}
+
+// findPeer: how far the ends of the connection are.
+func (s *scene) findPeer() {
+	ends := s.ends()
+	if s.withinHost() {
+		ends = ends[:1]
+	}
+	for _, e := range ends {
+		s.show(certain, e.what+" of the connection, "+e.addr.String()+", is "+scope(e.addr)+".", e.field)
+		if e.addr == metadataService() && e.what != "The client's end" {
+			s.raise(today, "Access to the cloud's metadata service, which hands out credentials.")
+		}
 	}
 }
 
@@ -103,9 +159,25 @@ func scope(addr netip.Addr) string {
 		return "a link-local address"
 	case addr.IsMulticast():
 		return "a multicast address"
+	case isSpecial(addr):
+		return "an address for special purposes"
 	default:
 		return "a public address"
 	}
+}
+
+// isSpecial reports whether an address lies in a range of IANA's special-purpose registries
+// that is not routed in the internet, beyond those that netip knows.
+func isSpecial(addr netip.Addr) bool {
+	for _, prefix := range [...]string{
+		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+		"100::/64", "2001:db8::/32", "fc00::/7",
+	} {
+		if netip.MustParsePrefix(prefix).Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // findRequest: what the Kubernetes API answered.
@@ -125,7 +197,9 @@ func (s *scene) findRequest() {
 	case code >= 400:
 		s.show(certain, "The API server answered with HTTP "+strconv.FormatUint(uint64(code), 10)+".", "ka.response.code")
 		s.notShown("That it succeeded: the request failed.")
-	case code >= 200:
+	case code >= 300:
+		s.show(certain, "The API server answered with HTTP "+strconv.FormatUint(uint64(code), 10)+".", "ka.response.code")
+	case granted(code):
 		s.show(certain, "The API server granted it (HTTP "+strconv.FormatUint(uint64(code), 10)+").", "ka.response.code")
 		if anonymous {
 			s.raise(page, "A request without credentials was granted.")
@@ -137,6 +211,10 @@ func (s *scene) findRequest() {
 		s.notShown("Whether it succeeded: the alert has no response.")
 	}
 }
+
+// granted reports whether an HTTP status says that a request was granted: 2xx, or 101, with
+// which exec, attach and port-forward begin.
+func granted(code uint32) bool { return code == 101 || code >= 200 && code < 300 }
 
 // findMode: what a change of mode makes of a file.
 func (s *scene) findMode() {
@@ -151,7 +229,7 @@ func (s *scene) findMode() {
 	case strings.Contains(mode, "S_ISGID"):
 		s.show(certain, "The new mode has the setgid bit: whoever runs the file gets its group's rights.", "evt.arg.mode")
 	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
-		s.show(certain, "The new mode lets the file be executed.", "evt.arg.mode")
+		s.show(certain, "The new mode has an execute bit.", "evt.arg.mode")
 	default:
 	}
 }

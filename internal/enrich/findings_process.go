@@ -35,7 +35,7 @@ func (s *scene) findUnderServer() {
 			return
 		}
 		s.show(likely, "It was started under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-		s.raise(today, "A program started by a "+kind+".")
+		s.raise(today, "A program started under a "+kind+".")
 		return
 	}
 }
@@ -59,7 +59,7 @@ func (s *scene) findRedirect() {
 		return
 	}
 	s.show(likely, "A "+shellWord(name)+" is joined to a network connection, as a reverse shell is.", "evt.type", "fd.name", "proc.name")
-	if peer, ok := s.peer(); ok && peer.IsLoopback() {
+	if s.withinHost() {
 		s.raise(today, "A "+shellWord(name)+" joined to a connection within the host.")
 		return
 	}
@@ -102,10 +102,9 @@ func (s *scene) findMining() {
 	if !strings.Contains(p.GetCommandLine(), "stratum+") && !strings.Contains(p.GetCommandLine(), "stratum2+") {
 		return
 	}
-	if isTextTool(p.GetName()) && isTextTool(baseName(p.GetExePath())) {
-		s.show(likely, "The program is "+quote(p.GetName())+", which only handles text: the pool's address is mentioned, not used.", "proc.name", "proc.exepath", "proc.cmdline")
+	if isTextTool(p.GetName()) && isSystemProgram(p.GetExePath()) && isTextTool(baseName(p.GetExePath())) && !s.changedImage() {
+		s.show(likely, "The program is the system's "+quote(baseName(p.GetExePath()))+": the pool's address seems only mentioned.", "proc.name", "proc.exepath", "proc.cmdline")
 		s.notShown("That anything was mined.")
-		s.doubt = "A mining pool is mentioned, not used."
 		return
 	}
 	s.show(likely, "The command line names a mining pool (stratum).", "proc.cmdline")
@@ -118,8 +117,8 @@ func (s *scene) findMining() {
 func (s *scene) findEncoded() {
 	cmd := s.r.GetProcess().GetCommandLine()
 	text := decodedBase64(cmd)
-	if text == "" {
-		return
+	if text == "" || strings.Contains(cmd, "Basic ") || strings.Contains(cmd, "Bearer ") {
+		return // in the second case it is a credential
 	}
 	s.show(certain, "A word of the command line is base64 of "+quote(text)+".", "proc.cmdline")
 	if code := inlineCode(s.r.GetProcess().GetName(), cmd); code != "" || strings.Contains(cmd, "base64") {
@@ -141,13 +140,14 @@ func (s *scene) findEntry() {
 	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER || p == nil || p.NamespacePid == nil {
 		return
 	}
+	if len(chain) == 0 || chain[0].GetLevel() != 1 || !isRuntime(chain[0].GetName()) {
+		return // pid 1 of a nested namespace, or something within the container
+	}
 	if p.GetNamespacePid() == 1 {
-		s.show(certain, "It is the container's first process (pid 1 in it).", "proc.vpid")
+		s.show(likely, "It is the container's first process (pid 1 in it).", "proc.vpid", "proc.pname")
 		return
 	}
-	if len(chain) > 0 && chain[0].GetLevel() == 1 && isRuntime(chain[0].GetName()) {
-		s.show(likely, "It was started in the container from outside, as docker exec or kubectl exec does.", "proc.vpid", "proc.pname")
-	}
+	s.show(possible, "It may have been started from outside, as docker exec or kubectl exec does.", "proc.vpid", "proc.pname")
 }
 
 // isRuntime reports whether a name is that of what container runtimes put above the processes
@@ -177,7 +177,9 @@ func (s *scene) findOtherName() {
 
 // findClaim: a rule's text that says more than the result.
 func (s *scene) findClaim() {
-	if s.didNotHappen() && strings.Contains(strings.ToLower(s.a.Output+s.a.Rule), "success") {
+	// The name and the description are the author's; the output line holds what attackers chose.
+	claim := strings.ToLower(s.a.Rule + " " + s.r.GetRule().GetDescription())
+	if s.didNotHappen() && strings.Contains(claim, "success") {
 		s.show(certain, "The rule's text speaks of success; the result of the call says otherwise.", "evt.res", "evt.args")
 	}
 }

@@ -65,8 +65,9 @@ func workloadOf(a *alert.Alert) pb.Workload {
 	case id == hostContainer:
 		return pb.Workload_WORKLOAD_HOST
 	case id != "" || a.String("container.name") != "" || a.String("k8s.pod.name") != "":
-		// Rules written for containers may print the name alone; on the host that is "host".
-		if a.String("container.name") == hostContainer {
+		// A rule may print the name alone, which on the host is "host"; but anybody can give a
+		// container that name, so that with an id or an image it is one.
+		if id == "" && a.String("container.name") == hostContainer && a.String("container.image.repository") == "" && a.String("k8s.pod.name") == "" {
 			return pb.Workload_WORKLOAD_HOST
 		}
 		return pb.Workload_WORKLOAD_CONTAINER
@@ -247,12 +248,11 @@ func networkOf(a *alert.Alert) *pb.Network {
 		n.Family = kind
 	default:
 	}
-	if proto.Size(n) == 0 && !strings.Contains(a.String("fd.name"), "->") {
-		return nil
+	name := a.String("fd.name")
+	if strings.HasPrefix(name, "/") || proto.Size(n) == 0 && !strings.Contains(name, "->") {
+		name = "" // a file, whatever is in its name
 	}
-	if name := a.String("fd.name"); !strings.HasPrefix(name, "/") {
-		n.Connection = name
-	}
+	n.Connection = name
 	return orNil(n)
 }
 
@@ -273,11 +273,12 @@ func fileOf(a *alert.Alert) *pb.File {
 		Mode:    a.String("evt.arg.mode"),
 	}
 	switch name := a.String("fd.name"); {
-	case strings.HasPrefix(name, "/") && !strings.Contains(name, "->"):
-		f.Path = name
+	case strings.HasPrefix(name, "/"):
+		f.Path = name // connections begin with an address, unix sockets with a number
+	case a.String("fd.type") != "" || strings.Contains(name, "->"):
 	default:
 		for _, arg := range [...]string{"evt.arg.path", "evt.arg.oldpath", "evt.arg.filename", "evt.arg.name"} {
-			if v := a.String(arg); strings.HasPrefix(v, "/") {
+			if v := a.String(arg); v != "" {
 				f.Path = v
 				break
 			}

@@ -16,13 +16,13 @@ type scene struct {
 	a    *alert.Alert
 	r    *pb.Report
 	book *playbook.Playbook
+	// general is the playbook of the source, whose text is true of every alert of it.
+	general *playbook.Playbook
 	// raised is the highest urgency that a finding asks for, and why.
 	raised struct {
 		level pb.UrgencyLevel
 		why   string
 	}
-	// doubt is why the alert does not deserve to page although nothing failed.
-	doubt string
 }
 
 // tell writes the narrative into the report.
@@ -32,9 +32,24 @@ func (s *scene) tell() {
 	s.r.NotShown = append(s.r.NotShown, s.book.NotShown...)
 	s.findLoginUser()
 	s.r.HarmlessIf = append(s.r.HarmlessIf, s.book.HarmlessIf...)
-	s.r.PossibleImpact = append(s.r.PossibleImpact, s.book.Impact...)
-	s.r.Meaning = s.book.Means
+	told := s.book
+	if s.contradicts(told) {
+		told = s.general
+	}
+	s.r.PossibleImpact = append(s.r.PossibleImpact, told.Impact...)
+	s.r.Meaning = told.Means
 	s.actions()
+}
+
+// contradicts reports whether a rule's playbook may say more than this alert bears out. It is
+// written for the rule as Falco ships it; a rule of that name can be another here. What was
+// refused or failed did not have the playbook's effect, and what is said of a container is not
+// true of the host.
+func (s *scene) contradicts(book *playbook.Playbook) bool {
+	if book.Rule == "" {
+		return false
+	}
+	return s.didNotHappen() || s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && strings.Contains(strings.ToLower(book.Means+strings.Join(book.Impact, " ")), "container")
 }
 
 // show adds a finding.
@@ -165,8 +180,10 @@ func (s *scene) requestSummary() string {
 		b.WriteString(" and was refused.")
 	case code >= 400:
 		b.WriteString(", which failed (HTTP " + strconv.FormatUint(uint64(code), 10) + ").")
-	case code >= 200 && code < 300:
+	case granted(code):
 		b.WriteString(", which was granted (HTTP " + strconv.FormatUint(uint64(code), 10) + ").")
+	case code != 0:
+		b.WriteString(", which was answered with HTTP " + strconv.FormatUint(uint64(code), 10) + ".")
 	default:
 		b.WriteString(", result not recorded.")
 	}
@@ -175,7 +192,7 @@ func (s *scene) requestSummary() string {
 
 // internalSummary tells what Falco says of itself.
 func (s *scene) internalSummary() string {
-	if n, ok := s.a.Int("n_drops"); ok {
+	if n, ok := s.a.Int("n_drops"); ok && n > 0 {
 		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " within about a second; no rule could match what was lost."
 	}
 	if strings.Contains(s.a.Rule, "metrics snapshot") {
@@ -204,7 +221,7 @@ func (s *scene) userSubject() string {
 	if u := s.userName(); u != "" {
 		return "User " + u
 	}
-	return "A user that Falco could not name"
+	return "A user that the alert does not name"
 }
 
 // byUser is the user within a sentence, nothing where Falco could not name one.
@@ -236,7 +253,7 @@ func (s *scene) program() string {
 	name, cmd := p.GetName(), p.GetCommandLine()
 	switch {
 	case cmd == "" && name == "":
-		return "a program that Falco could not name"
+		return "a program that the alert does not name"
 	case cmd == "":
 		return quote(name)
 	case name == "" || strings.HasPrefix(cmd, name):
@@ -264,6 +281,8 @@ func (s *scene) object(before string) string {
 			before = " to "
 		}
 		return before + quote(n.GetConnection())
+	case needsObject(s.r.GetEvent().GetType()):
+		return before + "a file that the alert does not name"
 	default:
 		return ""
 	}

@@ -1,6 +1,9 @@
 package enrich
 
-import "strings"
+import (
+	pathpkg "path"
+	"strings"
+)
 
 // place is a kind of path that tells more than its name: what it holds, and what it means
 // that somebody got at it.
@@ -27,6 +30,8 @@ func exact(path string) (place, bool) {
 		return place{holds: "a program that the kernel starts as root on the host", grave: true}, true
 	case "/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/run/crio/crio.sock":
 		return place{holds: "control over every container of the host", grave: true, secret: true}, true
+	case "/etc/crontab":
+		return place{holds: "jobs that run by themselves", grave: true}, true
 	case "/dev/mem", "/dev/kmem", "/proc/kcore":
 		return place{holds: "the memory of the kernel", grave: true, secret: true}, true
 	default:
@@ -42,7 +47,11 @@ func below(path string) (place, bool) {
 	}{
 		{"/etc/sudoers.d/", place{holds: "who may become root", grave: true, secret: true}},
 		{"/etc/pam.d/", place{holds: "how logins are checked", grave: true}},
-		{"/etc/cron", place{holds: "jobs that run by themselves", grave: true}},
+		{"/etc/cron.d/", place{holds: "jobs that run by themselves", grave: true}},
+		{"/etc/cron.hourly/", place{holds: "jobs that run by themselves", grave: true}},
+		{"/etc/cron.daily/", place{holds: "jobs that run by themselves", grave: true}},
+		{"/etc/cron.weekly/", place{holds: "jobs that run by themselves", grave: true}},
+		{"/etc/cron.monthly/", place{holds: "jobs that run by themselves", grave: true}},
 		{"/var/spool/cron/", place{holds: "jobs that run by themselves", grave: true}},
 		{"/etc/systemd/system/", place{holds: "services that start by themselves", grave: true}},
 		{"/usr/lib/systemd/system/", place{holds: "services that start by themselves", grave: true}},
@@ -92,7 +101,10 @@ func ending(path string) (place, bool) {
 		{"/.bash_profile", place{holds: "commands that run at login", grave: true}},
 		{"/.profile", place{holds: "commands that run at login", grave: true}},
 		{"/.zshrc", place{holds: "commands that run when a shell starts", grave: true}},
-		{"_history", place{holds: "the commands that were typed in a shell"}},
+		{"/.bash_history", place{holds: "the commands that were typed in a shell"}},
+		{"/.zsh_history", place{holds: "the commands that were typed in a shell"}},
+		{"/.ash_history", place{holds: "the commands that were typed in a shell"}},
+		{"/.sh_history", place{holds: "the commands that were typed in a shell"}},
 	} {
 		if strings.HasSuffix(path, p.suffix) {
 			return p.place, true
@@ -105,7 +117,11 @@ func ending(path string) (place, bool) {
 }
 
 // placeOf says what a path holds, as far as its name tells.
-func placeOf(path string) (place, bool) {
+func placeOf(name string) (place, bool) {
+	if !strings.HasPrefix(name, "/") {
+		return place{}, false // relative to a folder that is not known
+	}
+	path := pathpkg.Clean(name)
 	if p, ok := exact(path); ok {
 		return p, true
 	}

@@ -31,11 +31,20 @@ func serverKind(name string) string {
 	return ""
 }
 
-// isTextTool reports whether a program only prints or searches text: what stands in its
-// arguments is then mentioned and not done.
+// isTextTool reports whether programs of this name only print or search text and can start no
+// others: what stands in their arguments is then mentioned and not done.
 func isTextTool(name string) bool {
 	switch name {
-	case "echo", "printf", "grep", "egrep", "rg", "cat", "less", "more", "man", "find", "ls", "awk", "sed":
+	case "echo", "printf", "grep", "egrep", "cat", "ls":
+		return true
+	}
+	return false
+}
+
+// isSystemProgram reports whether an executable lies where the system's own programs do.
+func isSystemProgram(exe string) bool {
+	switch path.Dir(path.Clean(exe)) {
+	case "/bin", "/usr/bin":
 		return true
 	}
 	return false

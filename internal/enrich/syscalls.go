@@ -60,3 +60,13 @@ func openPurpose(flags string) string {
 		return ""
 	}
 }
+
+// needsObject reports whether the words for a call ask for a file behind them.
+func needsObject(call string) bool {
+	did, _ := describe(call)
+	switch did {
+	case "opened", "removed", "removed the directory", "renamed", "changed the mode of", "changed the owner of", "created the directory", "hard-linked", "symlinked":
+		return true
+	}
+	return false
+}

@@ -85,11 +85,6 @@ func (s *scene) lower(u *pb.Urgency) {
 		why = "The call was refused."
 	case s.outcome() == pb.Outcome_OUTCOME_FAILED:
 		why = "The call failed."
-	case s.doubt != "":
-		if u.GetLevel() == page {
-			u.Level, u.Why = today, s.doubt
-		}
-		return
 	case q != nil && (q.GetAuthorizationDecision() == "forbid" || q.GetResponseCode() == 401 || q.GetResponseCode() == 403):
 		why = "The request was refused."
 	default:

@@ -36,7 +36,7 @@ func TestUrgency(t *testing.T) {
 		"shell under a web server":  {"Notice", map[string]any{"evt.type": "execve", "proc.name": "sh", "proc.pname": "php-fpm"}, page, "A shell under a web server."},
 		"ls under a database":       {"Notice", map[string]any{"evt.type": "execve", "proc.name": "ls", "proc.pname": "mysqld"}, today, "database server"},
 		"memory file at notice":     {"Notice", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "3", "proc.exepath": "memfd:x"}, page, "only in memory"},
-		"keys written":              {"Notice", map[string]any{"evt.type": "openat", "evt.arg.flags": "O_WRONLY|O_CREAT", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, page, "Write access to keys"},
+		"keys written":              {"Notice", map[string]any{"evt.type": "openat", "evt.arg.flags": "O_WRONLY|O_CREAT", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, page, "An attempt at write access to keys"},
 		"keys opened":               {"Notice", map[string]any{"evt.type": "openat", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, today, "Access to keys"},
 		"shadow read":               {"Notice", map[string]any{"evt.type": "openat", "evt.arg.flags": "O_RDONLY", "proc.name": "x", "fd.name": "/etc/shadow"}, today, "Access to the password hashes"},
 		"miner":                     {"Notice", map[string]any{"evt.type": "execve", "proc.name": "xmrig", "proc.exepath": "/tmp/xmrig", "proc.cmdline": "xmrig -o stratum+tcp://pool:3333"}, page, "mining pool"},
@@ -45,7 +45,15 @@ func TestUrgency(t *testing.T) {
 		"metadata service":          {"Notice", map[string]any{"evt.type": "connect", "proc.name": "curl", "fd.name": "10.0.0.1:5->169.254.169.254:80", "fd.sip": "169.254.169.254"}, today, "metadata"},
 		"drill never lowers":        {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x", "proc.pname": "event-generator"}, page, "Critical"},
 		"unknown priority":          {"Urgent", map[string]any{}, today, "no priority"},
-		"miner mentioned, critical": {"Critical", map[string]any{"evt.type": "execve", "proc.name": "echo", "proc.exepath": "/usr/bin/echo", "proc.cmdline": "echo -o stratum+tcp"}, today, "mentioned, not used"},
+		"miner mentioned, critical": {"Critical", map[string]any{"evt.type": "execve", "proc.name": "echo", "proc.exepath": "/usr/bin/echo", "proc.cmdline": "echo -o stratum+tcp"}, page, "Critical"},
+		"miner called sed":          {"Notice", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "sed", "proc.exepath": "/tmp/sed", "proc.cmdline": "sed -o stratum+tcp://evil:3333"}, page, "mining pool"},
+		"keys written, done":        {"Notice", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "evt.arg.flags": "O_WRONLY", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, page, "Write access to keys"},
+		"shadow linked":             {"Notice", map[string]any{"evt.type": "linkat", "evt.res": "SUCCESS", "evt.arg.oldpath": "/etc/shadow", "evt.arg.newpath": "/tmp/x", "proc.name": "ln"}, today, "A second name for"},
+		"shadow replaced":           {"Notice", map[string]any{"evt.type": "rename", "evt.res": "SUCCESS", "evt.arg.oldpath": "/tmp/x", "evt.arg.newpath": "/etc/shadow", "proc.name": "mv"}, page, "Write access to the password hashes"},
+		"shadow by detours":         {"Notice", map[string]any{"evt.type": "openat", "evt.arg.name": "/var/log/../../etc/shadow", "proc.name": "cat"}, today, "password hashes"},
+		"symlink to shadow":         {"Notice", map[string]any{"evt.type": "symlinkat", "evt.arg.target": "/etc/shadow", "evt.arg.linkpath": "/tmp/x", "proc.name": "ln"}, today, "A link to"},
+		"cron.deny":                 {"Notice", map[string]any{"evt.type": "openat", "fd.name": "/etc/cron.deny", "proc.name": "x"}, record, "Notice"},
+		"bind shell":                {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "sh", "fd.name": "8.8.8.8:5->127.0.0.1:4444", "fd.sip": "127.0.0.1"}, page, "network connection"},
 		"setuid":                    {"Notice", map[string]any{"evt.type": "fchmodat", "evt.arg.mode": "S_IWUSR|S_ISUID", "proc.name": "chmod"}, today, "setuid"},
 		"host mounted":              {"Informational", map[string]any{"container.id": "abc", "container.mounts": "[/x:/y::true:rprivate,/proc:/host:ro:false:rprivate]"}, today, "its processes"},
 		"debug":                     {"Debug", map[string]any{}, record, "Debug"},
@@ -124,7 +132,7 @@ func TestMoreFindings(t *testing.T) {
 	}{
 		"base64":             {map[string]any{"proc.cmdline": "sh -c echo aWQgPiAvdG1wL293bmVk | base64 -d"}, "base64 of “id > /tmp/owned”"},
 		"no base64":          {map[string]any{"proc.cmdline": "ls /usr/lib/x86_64-linux-gnu/libfoobarbazqux"}, "!base64"},
-		"entrypoint":         {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 1}, "container's first process"},
+		"entrypoint":         {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 1, "proc.pname": "containerd-shim"}, "container's first process"},
 		"entered":            {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 17, "proc.pname": "runc"}, "from outside"},
 		"not entered":        {map[string]any{"container.id": "abc", "proc.name": "sh", "proc.vpid": 17, "proc.pname": "bash"}, "!from outside"},
 		"disguise":           {map[string]any{"proc.name": "kworker/0:1", "proc.exepath": "/tmp/x"}, "a script, a link, or a disguise"},
@@ -132,8 +140,8 @@ func TestMoreFindings(t *testing.T) {
 		"temporary folder":   {map[string]any{"proc.exepath": "/dev/shm/x"}, "lies below /dev/shm"},
 		"downloader":         {map[string]any{"evt.type": "execve", "proc.name": "curl"}, "fetch or send"},
 		"downloader refused": {map[string]any{"evt.type": "execve", "evt.res": "ENOENT", "proc.name": "curl"}, "!fetch or send"},
-		"peer in the name":   {map[string]any{"fd.name": "10.0.0.1:5->[2001:db8::1]:443"}, "2001:db8::1, is a public address"},
-		"made executable":    {map[string]any{"evt.type": "chmod", "evt.arg.mode": "S_IXUSR|S_IRUSR"}, "lets the file be executed"},
+		"peer in the name":   {map[string]any{"fd.name": "10.0.0.1:5->[2606:4700::1]:443"}, "The server's end of the connection, 2606:4700::1, is a public address"},
+		"made executable":    {map[string]any{"evt.type": "chmod", "evt.arg.mode": "S_IXUSR|S_IRUSR"}, "has an execute bit"},
 		"chmod refused":      {map[string]any{"evt.type": "chmod", "evt.res": "EPERM", "evt.arg.mode": "S_ISUID"}, "!setuid"},
 		"harmless mount":     {map[string]any{"container.id": "abc", "container.mounts": "/srv/data:/data::true:rprivate"}, "!the host's"},
 		"writable root":      {map[string]any{"container.id": "abc", "container.mounts": "/:/host::true:rslave"}, "the host's “/”, the whole file system, for reading and writing"},
@@ -159,12 +167,31 @@ func TestARuleThatClaimsSuccess(t *testing.T) {
 	if err := json.Unmarshal([]byte(alertJSON(t, "syscall", map[string]any{"evt.type": "execve", "evt.res": "EPERM", "proc.name": "x"})), &m); err != nil {
 		t.Fatal(err)
 	}
-	m["output"] = "Program executed successfully"
+	m["rule"] = "Program executed successfully"
 	raw, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(statements(enricher(t).Report(decode(t, string(raw)))), "\n"); !strings.Contains(got, "says otherwise") {
 		t.Errorf("findings:\n%s", got)
+	}
+}
+
+// TestPlaybookTextYieldsToFields: what a rule's playbook says of a match is not said of an
+// alert that contradicts it.
+func TestPlaybookTextYieldsToFields(t *testing.T) {
+	e := enricher(t)
+	const rule = "Clear Log Activities"
+	for name, tc := range map[string]struct {
+		fields map[string]any
+		own    bool
+	}{
+		"done":    {map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "proc.name": "x", "container.id": "abc"}, true},
+		"refused": {map[string]any{"evt.type": "openat", "evt.res": "EPERM", "proc.name": "x", "container.id": "abc"}, false},
+	} {
+		r := e.Report(decode(t, strings.Replace(alertJSON(t, "syscall", tc.fields), "Some rule", rule, 1)))
+		if own := !strings.Contains(r.GetMeaning(), "A process made a system call"); own != tc.own {
+			t.Errorf("%s: meaning %q", name, r.GetMeaning())
+		}
 	}
 }

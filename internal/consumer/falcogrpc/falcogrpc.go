@@ -122,14 +122,19 @@ func setDefault(d *time.Duration, to time.Duration) {
 }
 
 // Run subscribes, again and again, until ctx ends, and then stops without losing what is on
-// its way, within stopTimeout. It returns nil. It must be called once.
+// its way, within stopTimeout. It returns nil, or an error that says that this failed. It must
+// be called once.
 func (in *Input) Run(ctx context.Context) error {
 	backoff := consumer.Backoff{Base: in.opts.BackoffBase, Max: in.opts.BackoffMax}
 	for ctx.Err() == nil {
 		before, start := in.arrived.Load(), time.Now()
 		connected, err := in.subscribe(ctx)
 		if ctx.Err() != nil {
-			break
+			in.ledger.SetState(consumer.StateStopped, "")
+			if errors.Is(err, errCutOff) {
+				return fmt.Errorf("%s: %w: some may be lost", in.opts.Address, err)
+			}
+			return nil
 		}
 		if connected && (in.arrived.Load() > before || time.Since(start) > healthyAfter) {
 			backoff.Reset()
@@ -285,6 +290,9 @@ func (in *Input) receive(ctx context.Context, stream outputs.Service_SubClient) 
 		err := stream.RecvMsg(&f)
 		in.waiting.Store(false)
 		if err != nil {
+			if status.Code(err) == codes.ResourceExhausted {
+				in.intake.Reject(nil, alert.ErrTooLarge)
+			}
 			return err
 		}
 		in.arrived.Add(1)

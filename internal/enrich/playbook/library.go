@@ -117,10 +117,7 @@ type Subject struct {
 // then source. From the source's playbook it takes what the specific one lacks: actions for
 // the phases it has none for. The result is never nil and must not be changed.
 func (l *Library) Find(s Subject) *Playbook {
-	base := l.byKey["source:"+s.Source]
-	if base == nil {
-		base = l.byKey["source:*"]
-	}
+	base := l.General(s.Source)
 	specific := l.Specific(s)
 	if specific == nil {
 		return base
@@ -143,6 +140,15 @@ func (l *Library) Find(s Subject) *Playbook {
 		}
 	}
 	return &out
+}
+
+// General returns the playbook of a source, that of "*" where it has none of its own. It is
+// never nil and must not be changed.
+func (l *Library) General(source string) *Playbook {
+	if p := l.byKey["source:"+source]; p != nil {
+		return p
+	}
+	return l.byKey["source:*"]
 }
 
 // Specific returns the most specific playbook for a subject by rule, technique or tactic, nil
