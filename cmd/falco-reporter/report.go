@@ -157,7 +157,12 @@ func (r *reporter) one(name string, found alert.Scanned) error {
 	if err != nil {
 		return r.complain("%s:%d: %v\n", name, found.Line, err)
 	}
-	report := r.enricher.Report(a)
+	report, err := r.enricher.ReportOrPlain(a)
+	if err != nil {
+		if err := r.complain("%s:%d: %v\n", name, found.Line, err); err != nil {
+			return err
+		}
+	}
 	if !r.unredacted {
 		report = redact.Report(report)
 	}

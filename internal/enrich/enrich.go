@@ -96,6 +96,18 @@ func (e *Enricher) Report(a *alert.Alert) *pb.Report {
 	return r
 }
 
+// ReportOrPlain is Report for callers that must not end with one bad alert: should enrichment
+// panic, which is a defect, the result is the plain report of the raw fields, and the error
+// says what happened.
+func (e *Enricher) ReportOrPlain(a *alert.Alert) (r *pb.Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = plain(a), fmt.Errorf("enrichment failed, so that the report is plain: %v", p)
+		}
+	}()
+	return e.Report(a), nil
+}
+
 // whole makes a report without a bound.
 func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r := plain(a)

@@ -137,3 +137,15 @@ func TestWorkerEndsWithTheJournal(t *testing.T) {
 		}
 	})
 }
+
+// TestReportOrPlain: a defect of enrichment costs the meaning of one report, not the program.
+func TestReportOrPlain(t *testing.T) {
+	a := numbered(t, 0, 1)[0]
+	r, err := new(enrich.Enricher).ReportOrPlain(a) // one that knows nothing breaks on everything
+	if err == nil || r.GetTitle() != "rule 0" || r.GetAlert().GetId() != string(a.ID) {
+		t.Errorf("%v, %v", r, err)
+	}
+	if r, err := enricher(t).ReportOrPlain(a); err != nil || r.GetSummary() == "" {
+		t.Errorf("%v, %v", r, err)
+	}
+}
