@@ -4,8 +4,9 @@
 // report's model, adds the process chain, resolves the ATT&CK tags, takes what to do from the
 // playbooks, and writes the narrative (summary, findings, what is not shown) out of the
 // fields. Every sentence rests on a field, on ATT&CK, or on a playbook; what is not known
-// stays absent. It is a function of the alert alone, so that the same alert always gives the
-// same report.
+// stays absent. It is a function of the alert, of when it was received, and of the knowledge in
+// use (ATT&CK, playbooks, rule files): the same alert gives the same report as long as these are
+// the same.
 //
 // [Worker] is the stage between the two logs of the journal: it reads the alert log in order
 // and appends report revisions. It works in its caller's goroutine, and joins the one that

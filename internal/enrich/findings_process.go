@@ -30,12 +30,12 @@ func (s *scene) findUnderServer() {
 		}
 		evidence := []string{"proc.name", ancestorField(anc)}
 		if isShell(s.r.GetProcess().GetName()) {
-			s.show(likely, "A shell was started under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+			s.show(likely, "A shell runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
 			s.raise(page, "A shell under a "+kind+".")
 			return
 		}
-		s.show(likely, "It was started under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-		s.raise(today, "A program started under a "+kind+".")
+		s.show(likely, "It runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+		s.raise(today, "A program under a "+kind+".")
 		return
 	}
 }
@@ -58,12 +58,19 @@ func (s *scene) findRedirect() {
 	if !isShell(name) && interpreter(name) == "" {
 		return
 	}
-	s.show(likely, "A "+shellWord(name)+" is joined to a network connection, as a reverse shell is.", "evt.type", "fd.name", "proc.name")
+	who := "A " + shellWord(name)
+	if s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
+		s.show(likely, who+" joined a network connection, as reverse shells do.", "evt.type", "evt.res", "fd.name", "proc.name")
+		who += " joined"
+	} else {
+		s.show(likely, who+" asked to join a network connection, as reverse shells do.", "evt.type", "fd.name", "proc.name")
+		who += " asking to be joined"
+	}
 	if s.withinHost() {
-		s.raise(today, "A "+shellWord(name)+" joined to a connection within the host.")
+		s.raise(today, who+" to a connection within the host.")
 		return
 	}
-	s.raise(page, "A "+shellWord(name)+" joined to a network connection.")
+	s.raise(page, who+" to a network connection.")
 }
 
 func shellWord(name string) string {
@@ -91,7 +98,7 @@ func (s *scene) findOpenPlace() {
 	}
 	s.show(certain, "The program lies below "+dir+", where every user can write.", "proc.exepath")
 	if s.startsProgram() {
-		s.raise(today, "A program started from "+dir+".")
+		s.raise(today, "A program that runs from "+dir+".")
 	}
 }
 
