@@ -512,7 +512,23 @@ type Report struct {
 	Alert *Alert `protobuf:"bytes,33,opt,name=alert,proto3" json:"alert,omitempty"`
 	// What a match of this rule means, whatever the alert: from our playbook for the rule, or
 	// for its technique, tactic or source.
-	Meaning       string `protobuf:"bytes,34,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	Meaning string `protobuf:"bytes,34,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	// What must be known to read the chain of processes: where it has gaps and why, where two
+	// sources contradicted each other and which one was followed, where a process changed its
+	// parent. Values stand between typographic quotes, as in Report.summary.
+	AncestryNotes []string `protobuf:"bytes,35,rep,name=ancestry_notes,json=ancestryNotes,proto3" json:"ancestry_notes,omitempty"`
+	// How somebody came to be on the host, where the chain of processes shows it.
+	Login *Login `protobuf:"bytes,36,opt,name=login,proto3" json:"login,omitempty"`
+	// What is known to have happened when, oldest first: the alerts, and the starts of the
+	// container and of the processes. At most 100 entries; alerts says how many alerts there are.
+	Timeline []*TimelineEntry `protobuf:"bytes,37,rep,name=timeline,proto3" json:"timeline,omitempty"`
+	// The processes of all alerts of the incident as one tree, parents before children. Absent
+	// for an incident of one alert: process and ancestry say it all there.
+	Processes []*ProcessNode `protobuf:"bytes,38,rep,name=processes,proto3" json:"processes,omitempty"`
+	// Why this revision was made, in one line. Absent in the first.
+	RevisionReason string `protobuf:"bytes,39,opt,name=revision_reason,json=revisionReason,proto3" json:"revision_reason,omitempty"`
+	// The silence of the configuration that lowered the urgency.
+	Silence       *Silence `protobuf:"bytes,40,opt,name=silence,proto3" json:"silence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -785,6 +801,48 @@ func (x *Report) GetMeaning() string {
 	return ""
 }
 
+func (x *Report) GetAncestryNotes() []string {
+	if x != nil {
+		return x.AncestryNotes
+	}
+	return nil
+}
+
+func (x *Report) GetLogin() *Login {
+	if x != nil {
+		return x.Login
+	}
+	return nil
+}
+
+func (x *Report) GetTimeline() []*TimelineEntry {
+	if x != nil {
+		return x.Timeline
+	}
+	return nil
+}
+
+func (x *Report) GetProcesses() []*ProcessNode {
+	if x != nil {
+		return x.Processes
+	}
+	return nil
+}
+
+func (x *Report) GetRevisionReason() string {
+	if x != nil {
+		return x.RevisionReason
+	}
+	return ""
+}
+
+func (x *Report) GetSilence() *Silence {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
 // Urgency says how soon a person must look, and why.
 type Urgency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -858,7 +916,9 @@ type Finding struct {
 	// "tags" stand for the alert's members of these names.
 	Evidence []string `protobuf:"bytes,2,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	// How sure the statement is.
-	Confidence    Confidence `protobuf:"varint,3,opt,name=confidence,proto3,enum=falcoreporter.v1.Confidence" json:"confidence,omitempty"`
+	Confidence Confidence `protobuf:"varint,3,opt,name=confidence,proto3,enum=falcoreporter.v1.Confidence" json:"confidence,omitempty"`
+	// The ids of the alerts whose fields these are, where the incident has more than one alert.
+	AlertIds      []string `protobuf:"bytes,4,rep,name=alert_ids,json=alertIds,proto3" json:"alert_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -912,6 +972,13 @@ func (x *Finding) GetConfidence() Confidence {
 		return x.Confidence
 	}
 	return Confidence_CONFIDENCE_UNSPECIFIED
+}
+
+func (x *Finding) GetAlertIds() []string {
+	if x != nil {
+		return x.AlertIds
+	}
+	return nil
 }
 
 // Action is one thing to do.
@@ -1204,7 +1271,11 @@ type Process struct {
 	// The process group, in the process's own pid namespace.
 	ProcessGroup *int64 `protobuf:"varint,14,opt,name=process_group,json=processGroup,proto3,oneof" json:"process_group,omitempty"`
 	// The session leader.
-	Session       *Session `protobuf:"bytes,15,opt,name=session,proto3" json:"session,omitempty"`
+	Session *Session `protobuf:"bytes,15,opt,name=session,proto3" json:"session,omitempty"`
+	// The systemd unit that it runs in, from its cgroup.
+	SystemdUnit string `protobuf:"bytes,16,opt,name=systemd_unit,json=systemdUnit,proto3" json:"systemd_unit,omitempty"`
+	// Where the pid is known from, if it is known and the alert did not bring it.
+	PidProvenance Provenance `protobuf:"varint,17,opt,name=pid_provenance,json=pidProvenance,proto3,enum=falcoreporter.v1.Provenance" json:"pid_provenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1344,6 +1415,20 @@ func (x *Process) GetSession() *Session {
 	return nil
 }
 
+func (x *Process) GetSystemdUnit() string {
+	if x != nil {
+		return x.SystemdUnit
+	}
+	return ""
+}
+
+func (x *Process) GetPidProvenance() Provenance {
+	if x != nil {
+		return x.PidProvenance
+	}
+	return Provenance_PROVENANCE_UNSPECIFIED
+}
+
 // Session is the session (in the sense of setsid) of a process.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1434,8 +1519,18 @@ type Ancestor struct {
 	User *User `protobuf:"bytes,6,opt,name=user,proto3" json:"user,omitempty"`
 	// When it started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Where all this is known from.
-	Provenance    Provenance `protobuf:"varint,8,opt,name=provenance,proto3,enum=falcoreporter.v1.Provenance" json:"provenance,omitempty"`
+	// Where all this is known from. Of several sources, the weakest.
+	Provenance Provenance `protobuf:"varint,8,opt,name=provenance,proto3,enum=falcoreporter.v1.Provenance" json:"provenance,omitempty"`
+	// The pid in its own pid namespace, where that is not the host's.
+	NamespacePid *int64 `protobuf:"varint,9,opt,name=namespace_pid,json=namespacePid,proto3,oneof" json:"namespace_pid,omitempty"`
+	// Whether it runs in a container or on the host, where that is known.
+	Workload Workload `protobuf:"varint,10,opt,name=workload,proto3,enum=falcoreporter.v1.Workload" json:"workload,omitempty"`
+	// The short id of its container.
+	ContainerId string `protobuf:"bytes,11,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	// The systemd unit that it runs in, from its cgroup.
+	SystemdUnit string `protobuf:"bytes,12,opt,name=systemd_unit,json=systemdUnit,proto3" json:"systemd_unit,omitempty"`
+	// True if it is known to have ended before the alert arrived.
+	Ended         bool `protobuf:"varint,13,opt,name=ended,proto3" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,6 +1621,342 @@ func (x *Ancestor) GetProvenance() Provenance {
 	return Provenance_PROVENANCE_UNSPECIFIED
 }
 
+func (x *Ancestor) GetNamespacePid() int64 {
+	if x != nil && x.NamespacePid != nil {
+		return *x.NamespacePid
+	}
+	return 0
+}
+
+func (x *Ancestor) GetWorkload() Workload {
+	if x != nil {
+		return x.Workload
+	}
+	return Workload_WORKLOAD_UNSPECIFIED
+}
+
+func (x *Ancestor) GetContainerId() string {
+	if x != nil {
+		return x.ContainerId
+	}
+	return ""
+}
+
+func (x *Ancestor) GetSystemdUnit() string {
+	if x != nil {
+		return x.SystemdUnit
+	}
+	return ""
+}
+
+func (x *Ancestor) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// Login is how somebody came to be on a host.
+type Login struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it came over the network: the chain of processes passes a session of sshd.
+	Remote bool `protobuf:"varint,1,opt,name=remote,proto3" json:"remote,omitempty"`
+	// The service that let them in, such as sshd.
+	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	// The login session, as systemd-logind numbers it.
+	Session string `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	// The fields that it rests on.
+	Evidence      []string `protobuf:"bytes,4,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Login) Reset() {
+	*x = Login{}
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Login) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Login) ProtoMessage() {}
+
+func (x *Login) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Login.ProtoReflect.Descriptor instead.
+func (*Login) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Login) GetRemote() bool {
+	if x != nil {
+		return x.Remote
+	}
+	return false
+}
+
+func (x *Login) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Login) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Login) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// TimelineEntry is something that happened.
+type TimelineEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// What. Values stand between typographic quotes, as in Report.summary.
+	Statement string `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
+	// The names of the output fields that it rests on.
+	Evidence []string `protobuf:"bytes,3,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// The alert, where the entry is one.
+	AlertId string `protobuf:"bytes,4,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	// The rule of that alert.
+	Rule          string `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimelineEntry) Reset() {
+	*x = TimelineEntry{}
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimelineEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimelineEntry) ProtoMessage() {}
+
+func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
+func (*TimelineEntry) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TimelineEntry) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *TimelineEntry) GetStatement() string {
+	if x != nil {
+		return x.Statement
+	}
+	return ""
+}
+
+func (x *TimelineEntry) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *TimelineEntry) GetAlertId() string {
+	if x != nil {
+		return x.AlertId
+	}
+	return ""
+}
+
+func (x *TimelineEntry) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+// ProcessNode is a process in the tree of an incident.
+type ProcessNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The place of its parent among the nodes, from 1; 0 where the parent is not known.
+	Parent uint32 `protobuf:"varint,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// The process.
+	Process *Ancestor `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"`
+	// The ids of the alerts that it made.
+	AlertIds []string `protobuf:"bytes,3,rep,name=alert_ids,json=alertIds,proto3" json:"alert_ids,omitempty"`
+	// True if processes between it and its parent are not known.
+	Gap           bool `protobuf:"varint,4,opt,name=gap,proto3" json:"gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProcessNode) Reset() {
+	*x = ProcessNode{}
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessNode) ProtoMessage() {}
+
+func (x *ProcessNode) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessNode.ProtoReflect.Descriptor instead.
+func (*ProcessNode) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ProcessNode) GetParent() uint32 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+func (x *ProcessNode) GetProcess() *Ancestor {
+	if x != nil {
+		return x.Process
+	}
+	return nil
+}
+
+func (x *ProcessNode) GetAlertIds() []string {
+	if x != nil {
+		return x.AlertIds
+	}
+	return nil
+}
+
+func (x *ProcessNode) GetGap() bool {
+	if x != nil {
+		return x.Gap
+	}
+	return false
+}
+
+// Silence is a part of the configuration that lowers the urgency of what it describes.
+type Silence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why it is there, in its author's words.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who set it.
+	Author string `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	// Until when it holds.
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// True if it would have applied and has expired: the urgency is as without it.
+	Expired       bool `protobuf:"varint,4,opt,name=expired,proto3" json:"expired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Silence) Reset() {
+	*x = Silence{}
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Silence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Silence) ProtoMessage() {}
+
+func (x *Silence) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Silence.ProtoReflect.Descriptor instead.
+func (*Silence) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Silence) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Silence) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Silence) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Silence) GetExpired() bool {
+	if x != nil {
+		return x.Expired
+	}
+	return false
+}
+
 // User is an account, as the kernel's numbers and the names that Falco found for them.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1548,7 +1979,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[9]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1991,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[9]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +2004,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *User) GetUid() uint32 {
@@ -1645,7 +2076,7 @@ type Container struct {
 
 func (x *Container) Reset() {
 	*x = Container{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[10]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +2088,7 @@ func (x *Container) String() string {
 func (*Container) ProtoMessage() {}
 
 func (x *Container) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[10]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +2101,7 @@ func (x *Container) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Container.ProtoReflect.Descriptor instead.
 func (*Container) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Container) GetId() string {
@@ -1753,7 +2184,7 @@ type Kubernetes struct {
 
 func (x *Kubernetes) Reset() {
 	*x = Kubernetes{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[11]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +2196,7 @@ func (x *Kubernetes) String() string {
 func (*Kubernetes) ProtoMessage() {}
 
 func (x *Kubernetes) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[11]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +2209,7 @@ func (x *Kubernetes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kubernetes.ProtoReflect.Descriptor instead.
 func (*Kubernetes) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{11}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Kubernetes) GetNamespace() string {
@@ -1840,7 +2271,7 @@ type KubernetesRequest struct {
 
 func (x *KubernetesRequest) Reset() {
 	*x = KubernetesRequest{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[12]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +2283,7 @@ func (x *KubernetesRequest) String() string {
 func (*KubernetesRequest) ProtoMessage() {}
 
 func (x *KubernetesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[12]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +2296,7 @@ func (x *KubernetesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KubernetesRequest.ProtoReflect.Descriptor instead.
 func (*KubernetesRequest) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{12}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *KubernetesRequest) GetUser() string {
@@ -1968,7 +2399,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[13]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2411,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[13]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2424,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{13}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Network) GetConnection() string {
@@ -2060,7 +2491,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[14]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2503,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[14]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2516,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{14}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2128,7 +2559,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[15]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2571,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[15]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2584,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{15}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *File) GetPath() string {
@@ -2208,7 +2639,7 @@ type Attack struct {
 
 func (x *Attack) Reset() {
 	*x = Attack{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[16]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2651,7 @@ func (x *Attack) String() string {
 func (*Attack) ProtoMessage() {}
 
 func (x *Attack) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[16]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2664,7 @@ func (x *Attack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attack.ProtoReflect.Descriptor instead.
 func (*Attack) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{16}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Attack) GetVersion() string {
@@ -2281,7 +2712,7 @@ type Tactic struct {
 
 func (x *Tactic) Reset() {
 	*x = Tactic{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[17]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2724,7 @@ func (x *Tactic) String() string {
 func (*Tactic) ProtoMessage() {}
 
 func (x *Tactic) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[17]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2737,7 @@ func (x *Tactic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tactic.ProtoReflect.Descriptor instead.
 func (*Tactic) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{17}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Tactic) GetId() string {
@@ -2362,7 +2793,7 @@ type Technique struct {
 
 func (x *Technique) Reset() {
 	*x = Technique{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[18]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2805,7 @@ func (x *Technique) String() string {
 func (*Technique) ProtoMessage() {}
 
 func (x *Technique) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[18]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2818,7 @@ func (x *Technique) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Technique.ProtoReflect.Descriptor instead.
 func (*Technique) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{18}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Technique) GetId() string {
@@ -2461,7 +2892,7 @@ type Mitigation struct {
 
 func (x *Mitigation) Reset() {
 	*x = Mitigation{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[19]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2904,7 @@ func (x *Mitigation) String() string {
 func (*Mitigation) ProtoMessage() {}
 
 func (x *Mitigation) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[19]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2917,7 @@ func (x *Mitigation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mitigation.ProtoReflect.Descriptor instead.
 func (*Mitigation) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{19}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Mitigation) GetId() string {
@@ -2527,7 +2958,7 @@ type AlertGroup struct {
 
 func (x *AlertGroup) Reset() {
 	*x = AlertGroup{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[20]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2970,7 @@ func (x *AlertGroup) String() string {
 func (*AlertGroup) ProtoMessage() {}
 
 func (x *AlertGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[20]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2983,7 @@ func (x *AlertGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertGroup.ProtoReflect.Descriptor instead.
 func (*AlertGroup) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{20}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AlertGroup) GetRule() string {
@@ -2600,7 +3031,7 @@ type Occurrences struct {
 
 func (x *Occurrences) Reset() {
 	*x = Occurrences{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[21]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +3043,7 @@ func (x *Occurrences) String() string {
 func (*Occurrences) ProtoMessage() {}
 
 func (x *Occurrences) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[21]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +3056,7 @@ func (x *Occurrences) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Occurrences.ProtoReflect.Descriptor instead.
 func (*Occurrences) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{21}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Occurrences) GetCount() uint64 {
@@ -2664,14 +3095,16 @@ type AlertSample struct {
 	// Its time.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	// The fields that tell it from others, by Falco's names.
-	Fields        map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Fields map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Why it belongs to the incident. Absent for the first.
+	JoinedBecause string `protobuf:"bytes,4,opt,name=joined_because,json=joinedBecause,proto3" json:"joined_because,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AlertSample) Reset() {
 	*x = AlertSample{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[22]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +3116,7 @@ func (x *AlertSample) String() string {
 func (*AlertSample) ProtoMessage() {}
 
 func (x *AlertSample) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[22]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +3129,7 @@ func (x *AlertSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertSample.ProtoReflect.Descriptor instead.
 func (*AlertSample) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{22}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AlertSample) GetId() string {
@@ -2720,6 +3153,13 @@ func (x *AlertSample) GetFields() map[string]string {
 	return nil
 }
 
+func (x *AlertSample) GetJoinedBecause() string {
+	if x != nil {
+		return x.JoinedBecause
+	}
+	return ""
+}
+
 // Redaction counts what was taken out of a copy of a report.
 type Redaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2733,7 +3173,7 @@ type Redaction struct {
 
 func (x *Redaction) Reset() {
 	*x = Redaction{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[23]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +3185,7 @@ func (x *Redaction) String() string {
 func (*Redaction) ProtoMessage() {}
 
 func (x *Redaction) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[23]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +3198,7 @@ func (x *Redaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redaction.ProtoReflect.Descriptor instead.
 func (*Redaction) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{23}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Redaction) GetKind() string {
@@ -2812,7 +3252,7 @@ type Alert struct {
 
 func (x *Alert) Reset() {
 	*x = Alert{}
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[24]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2824,7 +3264,7 @@ func (x *Alert) String() string {
 func (*Alert) ProtoMessage() {}
 
 func (x *Alert) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_proto_msgTypes[24]
+	mi := &file_falcoreporter_v1_report_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2837,7 +3277,7 @@ func (x *Alert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alert.ProtoReflect.Descriptor instead.
 func (*Alert) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{24}
+	return file_falcoreporter_v1_report_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Alert) GetId() string {
@@ -2935,7 +3375,7 @@ var File_falcoreporter_v1_report_proto protoreflect.FileDescriptor
 
 const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1dfalcoreporter/v1/report.proto\x12\x10falcoreporter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\v\n" +
+	"\x1dfalcoreporter/v1/report.proto\x12\x10falcoreporter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\r\n" +
 	"\x06Report\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\rR\brevision\x12\x16\n" +
@@ -2978,17 +3418,24 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"redactions\x18  \x03(\v2\x1b.falcoreporter.v1.RedactionR\n" +
 	"redactions\x12-\n" +
 	"\x05alert\x18! \x01(\v2\x17.falcoreporter.v1.AlertR\x05alert\x12\x18\n" +
-	"\ameaning\x18\" \x01(\tR\ameaning\"e\n" +
+	"\ameaning\x18\" \x01(\tR\ameaning\x12%\n" +
+	"\x0eancestry_notes\x18# \x03(\tR\rancestryNotes\x12-\n" +
+	"\x05login\x18$ \x01(\v2\x17.falcoreporter.v1.LoginR\x05login\x12;\n" +
+	"\btimeline\x18% \x03(\v2\x1f.falcoreporter.v1.TimelineEntryR\btimeline\x12;\n" +
+	"\tprocesses\x18& \x03(\v2\x1d.falcoreporter.v1.ProcessNodeR\tprocesses\x12'\n" +
+	"\x0frevision_reason\x18' \x01(\tR\x0erevisionReason\x123\n" +
+	"\asilence\x18( \x01(\v2\x19.falcoreporter.v1.SilenceR\asilence\"e\n" +
 	"\aUrgency\x124\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1e.falcoreporter.v1.UrgencyLevelR\x05level\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\x12\x12\n" +
-	"\x04late\x18\x03 \x01(\bR\x04late\"\x81\x01\n" +
+	"\x04late\x18\x03 \x01(\bR\x04late\"\x9e\x01\n" +
 	"\aFinding\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\tR\tstatement\x12\x1a\n" +
 	"\bevidence\x18\x02 \x03(\tR\bevidence\x12<\n" +
 	"\n" +
 	"confidence\x18\x03 \x01(\x0e2\x1c.falcoreporter.v1.ConfidenceR\n" +
-	"confidence\"\xc7\x01\n" +
+	"confidence\x12\x1b\n" +
+	"\talert_ids\x18\x04 \x03(\tR\balertIds\"\xc7\x01\n" +
 	"\x06Action\x12-\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x17.falcoreporter.v1.PhaseR\x05phase\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
@@ -3010,7 +3457,7 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\targuments\x18\x04 \x03(\v2&.falcoreporter.v1.Event.ArgumentsEntryR\targuments\x1a<\n" +
 	"\x0eArgumentsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa2\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8a\x06\n" +
 	"\aProcess\x12\x15\n" +
 	"\x03pid\x18\x01 \x01(\x03H\x00R\x03pid\x88\x01\x01\x12(\n" +
 	"\rnamespace_pid\x18\x02 \x01(\x03H\x01R\fnamespacePid\x88\x01\x01\x12\x12\n" +
@@ -3028,7 +3475,9 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\x0fexe_upper_layer\x18\f \x01(\bH\x04R\rexeUpperLayer\x88\x01\x01\x12 \n" +
 	"\venvironment\x18\r \x01(\tR\venvironment\x12(\n" +
 	"\rprocess_group\x18\x0e \x01(\x03H\x05R\fprocessGroup\x88\x01\x01\x123\n" +
-	"\asession\x18\x0f \x01(\v2\x19.falcoreporter.v1.SessionR\asessionB\x06\n" +
+	"\asession\x18\x0f \x01(\v2\x19.falcoreporter.v1.SessionR\asession\x12!\n" +
+	"\fsystemd_unit\x18\x10 \x01(\tR\vsystemdUnit\x12C\n" +
+	"\x0epid_provenance\x18\x11 \x01(\x0e2\x1c.falcoreporter.v1.ProvenanceR\rpidProvenanceB\x06\n" +
 	"\x04_pidB\x10\n" +
 	"\x0e_namespace_pidB\x0f\n" +
 	"\r_has_terminalB\x11\n" +
@@ -3041,7 +3490,7 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\bexe_path\x18\x03 \x01(\tR\aexePath\x12+\n" +
 	"\x0flogin_shell_pid\x18\x04 \x01(\x03H\x01R\rloginShellPid\x88\x01\x01B\x05\n" +
 	"\x03_idB\x12\n" +
-	"\x10_login_shell_pid\"\xb6\x02\n" +
+	"\x10_login_shell_pid\"\x86\x04\n" +
 	"\bAncestor\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x15\n" +
 	"\x03pid\x18\x02 \x01(\x03H\x00R\x03pid\x88\x01\x01\x12\x12\n" +
@@ -3053,8 +3502,36 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12<\n" +
 	"\n" +
 	"provenance\x18\b \x01(\x0e2\x1c.falcoreporter.v1.ProvenanceR\n" +
-	"provenanceB\x06\n" +
-	"\x04_pid\"\xbd\x01\n" +
+	"provenance\x12(\n" +
+	"\rnamespace_pid\x18\t \x01(\x03H\x01R\fnamespacePid\x88\x01\x01\x126\n" +
+	"\bworkload\x18\n" +
+	" \x01(\x0e2\x1a.falcoreporter.v1.WorkloadR\bworkload\x12!\n" +
+	"\fcontainer_id\x18\v \x01(\tR\vcontainerId\x12!\n" +
+	"\fsystemd_unit\x18\f \x01(\tR\vsystemdUnit\x12\x14\n" +
+	"\x05ended\x18\r \x01(\bR\x05endedB\x06\n" +
+	"\x04_pidB\x10\n" +
+	"\x0e_namespace_pid\"o\n" +
+	"\x05Login\x12\x16\n" +
+	"\x06remote\x18\x01 \x01(\bR\x06remote\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12\x1a\n" +
+	"\bevidence\x18\x04 \x03(\tR\bevidence\"\xa8\x01\n" +
+	"\rTimelineEntry\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tstatement\x18\x02 \x01(\tR\tstatement\x12\x1a\n" +
+	"\bevidence\x18\x03 \x03(\tR\bevidence\x12\x19\n" +
+	"\balert_id\x18\x04 \x01(\tR\aalertId\x12\x12\n" +
+	"\x04rule\x18\x05 \x01(\tR\x04rule\"\x8a\x01\n" +
+	"\vProcessNode\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\rR\x06parent\x124\n" +
+	"\aprocess\x18\x02 \x01(\v2\x1a.falcoreporter.v1.AncestorR\aprocess\x12\x1b\n" +
+	"\talert_ids\x18\x03 \x03(\tR\balertIds\x12\x10\n" +
+	"\x03gap\x18\x04 \x01(\bR\x03gap\"\x85\x01\n" +
+	"\aSilence\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
+	"\aexpired\x18\x04 \x01(\bR\aexpired\"\xbd\x01\n" +
 	"\x04User\x12\x15\n" +
 	"\x03uid\x18\x01 \x01(\rH\x00R\x03uid\x88\x01\x01\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -3161,11 +3638,12 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"first_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x127\n" +
 	"\tlast_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\x12\x1a\n" +
-	"\bdistinct\x18\x04 \x01(\x04R\bdistinct\"\xcb\x01\n" +
+	"\bdistinct\x18\x04 \x01(\x04R\bdistinct\"\xf2\x01\n" +
 	"\vAlertSample\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12A\n" +
-	"\x06fields\x18\x03 \x03(\v2).falcoreporter.v1.AlertSample.FieldsEntryR\x06fields\x1a9\n" +
+	"\x06fields\x18\x03 \x03(\v2).falcoreporter.v1.AlertSample.FieldsEntryR\x06fields\x12%\n" +
+	"\x0ejoined_because\x18\x04 \x01(\tR\rjoinedBecause\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"5\n" +
@@ -3248,7 +3726,7 @@ func file_falcoreporter_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_falcoreporter_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_falcoreporter_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_falcoreporter_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_falcoreporter_v1_report_proto_goTypes = []any{
 	(UrgencyLevel)(0),             // 0: falcoreporter.v1.UrgencyLevel
 	(AlertKind)(0),                // 1: falcoreporter.v1.AlertKind
@@ -3266,31 +3744,35 @@ var file_falcoreporter_v1_report_proto_goTypes = []any{
 	(*Process)(nil),               // 13: falcoreporter.v1.Process
 	(*Session)(nil),               // 14: falcoreporter.v1.Session
 	(*Ancestor)(nil),              // 15: falcoreporter.v1.Ancestor
-	(*User)(nil),                  // 16: falcoreporter.v1.User
-	(*Container)(nil),             // 17: falcoreporter.v1.Container
-	(*Kubernetes)(nil),            // 18: falcoreporter.v1.Kubernetes
-	(*KubernetesRequest)(nil),     // 19: falcoreporter.v1.KubernetesRequest
-	(*Network)(nil),               // 20: falcoreporter.v1.Network
-	(*Endpoint)(nil),              // 21: falcoreporter.v1.Endpoint
-	(*File)(nil),                  // 22: falcoreporter.v1.File
-	(*Attack)(nil),                // 23: falcoreporter.v1.Attack
-	(*Tactic)(nil),                // 24: falcoreporter.v1.Tactic
-	(*Technique)(nil),             // 25: falcoreporter.v1.Technique
-	(*Mitigation)(nil),            // 26: falcoreporter.v1.Mitigation
-	(*AlertGroup)(nil),            // 27: falcoreporter.v1.AlertGroup
-	(*Occurrences)(nil),           // 28: falcoreporter.v1.Occurrences
-	(*AlertSample)(nil),           // 29: falcoreporter.v1.AlertSample
-	(*Redaction)(nil),             // 30: falcoreporter.v1.Redaction
-	(*Alert)(nil),                 // 31: falcoreporter.v1.Alert
-	nil,                           // 32: falcoreporter.v1.Event.ArgumentsEntry
-	nil,                           // 33: falcoreporter.v1.AlertSample.FieldsEntry
-	nil,                           // 34: falcoreporter.v1.Alert.OutputFieldsEntry
-	nil,                           // 35: falcoreporter.v1.Alert.ExtraEntry
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(*Login)(nil),                 // 16: falcoreporter.v1.Login
+	(*TimelineEntry)(nil),         // 17: falcoreporter.v1.TimelineEntry
+	(*ProcessNode)(nil),           // 18: falcoreporter.v1.ProcessNode
+	(*Silence)(nil),               // 19: falcoreporter.v1.Silence
+	(*User)(nil),                  // 20: falcoreporter.v1.User
+	(*Container)(nil),             // 21: falcoreporter.v1.Container
+	(*Kubernetes)(nil),            // 22: falcoreporter.v1.Kubernetes
+	(*KubernetesRequest)(nil),     // 23: falcoreporter.v1.KubernetesRequest
+	(*Network)(nil),               // 24: falcoreporter.v1.Network
+	(*Endpoint)(nil),              // 25: falcoreporter.v1.Endpoint
+	(*File)(nil),                  // 26: falcoreporter.v1.File
+	(*Attack)(nil),                // 27: falcoreporter.v1.Attack
+	(*Tactic)(nil),                // 28: falcoreporter.v1.Tactic
+	(*Technique)(nil),             // 29: falcoreporter.v1.Technique
+	(*Mitigation)(nil),            // 30: falcoreporter.v1.Mitigation
+	(*AlertGroup)(nil),            // 31: falcoreporter.v1.AlertGroup
+	(*Occurrences)(nil),           // 32: falcoreporter.v1.Occurrences
+	(*AlertSample)(nil),           // 33: falcoreporter.v1.AlertSample
+	(*Redaction)(nil),             // 34: falcoreporter.v1.Redaction
+	(*Alert)(nil),                 // 35: falcoreporter.v1.Alert
+	nil,                           // 36: falcoreporter.v1.Event.ArgumentsEntry
+	nil,                           // 37: falcoreporter.v1.AlertSample.FieldsEntry
+	nil,                           // 38: falcoreporter.v1.Alert.OutputFieldsEntry
+	nil,                           // 39: falcoreporter.v1.Alert.ExtraEntry
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
 }
 var file_falcoreporter_v1_report_proto_depIdxs = []int32{
-	36, // 0: falcoreporter.v1.Report.event_time:type_name -> google.protobuf.Timestamp
-	36, // 1: falcoreporter.v1.Report.received_time:type_name -> google.protobuf.Timestamp
+	40, // 0: falcoreporter.v1.Report.event_time:type_name -> google.protobuf.Timestamp
+	40, // 1: falcoreporter.v1.Report.received_time:type_name -> google.protobuf.Timestamp
 	8,  // 2: falcoreporter.v1.Report.urgency:type_name -> falcoreporter.v1.Urgency
 	9,  // 3: falcoreporter.v1.Report.shown:type_name -> falcoreporter.v1.Finding
 	10, // 4: falcoreporter.v1.Report.actions:type_name -> falcoreporter.v1.Action
@@ -3300,49 +3782,58 @@ var file_falcoreporter_v1_report_proto_depIdxs = []int32{
 	12, // 8: falcoreporter.v1.Report.event:type_name -> falcoreporter.v1.Event
 	13, // 9: falcoreporter.v1.Report.process:type_name -> falcoreporter.v1.Process
 	15, // 10: falcoreporter.v1.Report.ancestry:type_name -> falcoreporter.v1.Ancestor
-	16, // 11: falcoreporter.v1.Report.user:type_name -> falcoreporter.v1.User
-	17, // 12: falcoreporter.v1.Report.container:type_name -> falcoreporter.v1.Container
-	18, // 13: falcoreporter.v1.Report.kubernetes:type_name -> falcoreporter.v1.Kubernetes
-	20, // 14: falcoreporter.v1.Report.network:type_name -> falcoreporter.v1.Network
-	22, // 15: falcoreporter.v1.Report.file:type_name -> falcoreporter.v1.File
-	23, // 16: falcoreporter.v1.Report.attack:type_name -> falcoreporter.v1.Attack
-	27, // 17: falcoreporter.v1.Report.alerts:type_name -> falcoreporter.v1.AlertGroup
-	30, // 18: falcoreporter.v1.Report.redactions:type_name -> falcoreporter.v1.Redaction
-	31, // 19: falcoreporter.v1.Report.alert:type_name -> falcoreporter.v1.Alert
-	0,  // 20: falcoreporter.v1.Urgency.level:type_name -> falcoreporter.v1.UrgencyLevel
-	3,  // 21: falcoreporter.v1.Finding.confidence:type_name -> falcoreporter.v1.Confidence
-	4,  // 22: falcoreporter.v1.Action.phase:type_name -> falcoreporter.v1.Phase
-	5,  // 23: falcoreporter.v1.Event.outcome:type_name -> falcoreporter.v1.Outcome
-	32, // 24: falcoreporter.v1.Event.arguments:type_name -> falcoreporter.v1.Event.ArgumentsEntry
-	36, // 25: falcoreporter.v1.Process.start_time:type_name -> google.protobuf.Timestamp
-	14, // 26: falcoreporter.v1.Process.session:type_name -> falcoreporter.v1.Session
-	16, // 27: falcoreporter.v1.Ancestor.user:type_name -> falcoreporter.v1.User
-	36, // 28: falcoreporter.v1.Ancestor.start_time:type_name -> google.protobuf.Timestamp
-	6,  // 29: falcoreporter.v1.Ancestor.provenance:type_name -> falcoreporter.v1.Provenance
-	36, // 30: falcoreporter.v1.Container.start_time:type_name -> google.protobuf.Timestamp
-	19, // 31: falcoreporter.v1.Kubernetes.request:type_name -> falcoreporter.v1.KubernetesRequest
-	21, // 32: falcoreporter.v1.Network.client:type_name -> falcoreporter.v1.Endpoint
-	21, // 33: falcoreporter.v1.Network.server:type_name -> falcoreporter.v1.Endpoint
-	21, // 34: falcoreporter.v1.Network.local:type_name -> falcoreporter.v1.Endpoint
-	21, // 35: falcoreporter.v1.Network.remote:type_name -> falcoreporter.v1.Endpoint
-	24, // 36: falcoreporter.v1.Attack.tactics:type_name -> falcoreporter.v1.Tactic
-	25, // 37: falcoreporter.v1.Attack.techniques:type_name -> falcoreporter.v1.Technique
-	24, // 38: falcoreporter.v1.Technique.tactics:type_name -> falcoreporter.v1.Tactic
-	26, // 39: falcoreporter.v1.Technique.mitigations:type_name -> falcoreporter.v1.Mitigation
-	28, // 40: falcoreporter.v1.AlertGroup.occurrences:type_name -> falcoreporter.v1.Occurrences
-	29, // 41: falcoreporter.v1.AlertGroup.samples:type_name -> falcoreporter.v1.AlertSample
-	36, // 42: falcoreporter.v1.Occurrences.first_time:type_name -> google.protobuf.Timestamp
-	36, // 43: falcoreporter.v1.Occurrences.last_time:type_name -> google.protobuf.Timestamp
-	36, // 44: falcoreporter.v1.AlertSample.time:type_name -> google.protobuf.Timestamp
-	33, // 45: falcoreporter.v1.AlertSample.fields:type_name -> falcoreporter.v1.AlertSample.FieldsEntry
-	36, // 46: falcoreporter.v1.Alert.time:type_name -> google.protobuf.Timestamp
-	34, // 47: falcoreporter.v1.Alert.output_fields:type_name -> falcoreporter.v1.Alert.OutputFieldsEntry
-	35, // 48: falcoreporter.v1.Alert.extra:type_name -> falcoreporter.v1.Alert.ExtraEntry
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	20, // 11: falcoreporter.v1.Report.user:type_name -> falcoreporter.v1.User
+	21, // 12: falcoreporter.v1.Report.container:type_name -> falcoreporter.v1.Container
+	22, // 13: falcoreporter.v1.Report.kubernetes:type_name -> falcoreporter.v1.Kubernetes
+	24, // 14: falcoreporter.v1.Report.network:type_name -> falcoreporter.v1.Network
+	26, // 15: falcoreporter.v1.Report.file:type_name -> falcoreporter.v1.File
+	27, // 16: falcoreporter.v1.Report.attack:type_name -> falcoreporter.v1.Attack
+	31, // 17: falcoreporter.v1.Report.alerts:type_name -> falcoreporter.v1.AlertGroup
+	34, // 18: falcoreporter.v1.Report.redactions:type_name -> falcoreporter.v1.Redaction
+	35, // 19: falcoreporter.v1.Report.alert:type_name -> falcoreporter.v1.Alert
+	16, // 20: falcoreporter.v1.Report.login:type_name -> falcoreporter.v1.Login
+	17, // 21: falcoreporter.v1.Report.timeline:type_name -> falcoreporter.v1.TimelineEntry
+	18, // 22: falcoreporter.v1.Report.processes:type_name -> falcoreporter.v1.ProcessNode
+	19, // 23: falcoreporter.v1.Report.silence:type_name -> falcoreporter.v1.Silence
+	0,  // 24: falcoreporter.v1.Urgency.level:type_name -> falcoreporter.v1.UrgencyLevel
+	3,  // 25: falcoreporter.v1.Finding.confidence:type_name -> falcoreporter.v1.Confidence
+	4,  // 26: falcoreporter.v1.Action.phase:type_name -> falcoreporter.v1.Phase
+	5,  // 27: falcoreporter.v1.Event.outcome:type_name -> falcoreporter.v1.Outcome
+	36, // 28: falcoreporter.v1.Event.arguments:type_name -> falcoreporter.v1.Event.ArgumentsEntry
+	40, // 29: falcoreporter.v1.Process.start_time:type_name -> google.protobuf.Timestamp
+	14, // 30: falcoreporter.v1.Process.session:type_name -> falcoreporter.v1.Session
+	6,  // 31: falcoreporter.v1.Process.pid_provenance:type_name -> falcoreporter.v1.Provenance
+	20, // 32: falcoreporter.v1.Ancestor.user:type_name -> falcoreporter.v1.User
+	40, // 33: falcoreporter.v1.Ancestor.start_time:type_name -> google.protobuf.Timestamp
+	6,  // 34: falcoreporter.v1.Ancestor.provenance:type_name -> falcoreporter.v1.Provenance
+	2,  // 35: falcoreporter.v1.Ancestor.workload:type_name -> falcoreporter.v1.Workload
+	40, // 36: falcoreporter.v1.TimelineEntry.time:type_name -> google.protobuf.Timestamp
+	15, // 37: falcoreporter.v1.ProcessNode.process:type_name -> falcoreporter.v1.Ancestor
+	40, // 38: falcoreporter.v1.Silence.until:type_name -> google.protobuf.Timestamp
+	40, // 39: falcoreporter.v1.Container.start_time:type_name -> google.protobuf.Timestamp
+	23, // 40: falcoreporter.v1.Kubernetes.request:type_name -> falcoreporter.v1.KubernetesRequest
+	25, // 41: falcoreporter.v1.Network.client:type_name -> falcoreporter.v1.Endpoint
+	25, // 42: falcoreporter.v1.Network.server:type_name -> falcoreporter.v1.Endpoint
+	25, // 43: falcoreporter.v1.Network.local:type_name -> falcoreporter.v1.Endpoint
+	25, // 44: falcoreporter.v1.Network.remote:type_name -> falcoreporter.v1.Endpoint
+	28, // 45: falcoreporter.v1.Attack.tactics:type_name -> falcoreporter.v1.Tactic
+	29, // 46: falcoreporter.v1.Attack.techniques:type_name -> falcoreporter.v1.Technique
+	28, // 47: falcoreporter.v1.Technique.tactics:type_name -> falcoreporter.v1.Tactic
+	30, // 48: falcoreporter.v1.Technique.mitigations:type_name -> falcoreporter.v1.Mitigation
+	32, // 49: falcoreporter.v1.AlertGroup.occurrences:type_name -> falcoreporter.v1.Occurrences
+	33, // 50: falcoreporter.v1.AlertGroup.samples:type_name -> falcoreporter.v1.AlertSample
+	40, // 51: falcoreporter.v1.Occurrences.first_time:type_name -> google.protobuf.Timestamp
+	40, // 52: falcoreporter.v1.Occurrences.last_time:type_name -> google.protobuf.Timestamp
+	40, // 53: falcoreporter.v1.AlertSample.time:type_name -> google.protobuf.Timestamp
+	37, // 54: falcoreporter.v1.AlertSample.fields:type_name -> falcoreporter.v1.AlertSample.FieldsEntry
+	40, // 55: falcoreporter.v1.Alert.time:type_name -> google.protobuf.Timestamp
+	38, // 56: falcoreporter.v1.Alert.output_fields:type_name -> falcoreporter.v1.Alert.OutputFieldsEntry
+	39, // 57: falcoreporter.v1.Alert.extra:type_name -> falcoreporter.v1.Alert.ExtraEntry
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_falcoreporter_v1_report_proto_init() }
@@ -3353,17 +3844,17 @@ func file_falcoreporter_v1_report_proto_init() {
 	file_falcoreporter_v1_report_proto_msgTypes[6].OneofWrappers = []any{}
 	file_falcoreporter_v1_report_proto_msgTypes[7].OneofWrappers = []any{}
 	file_falcoreporter_v1_report_proto_msgTypes[8].OneofWrappers = []any{}
-	file_falcoreporter_v1_report_proto_msgTypes[9].OneofWrappers = []any{}
-	file_falcoreporter_v1_report_proto_msgTypes[10].OneofWrappers = []any{}
-	file_falcoreporter_v1_report_proto_msgTypes[12].OneofWrappers = []any{}
+	file_falcoreporter_v1_report_proto_msgTypes[13].OneofWrappers = []any{}
 	file_falcoreporter_v1_report_proto_msgTypes[14].OneofWrappers = []any{}
+	file_falcoreporter_v1_report_proto_msgTypes[16].OneofWrappers = []any{}
+	file_falcoreporter_v1_report_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_falcoreporter_v1_report_proto_rawDesc), len(file_falcoreporter_v1_report_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   29,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

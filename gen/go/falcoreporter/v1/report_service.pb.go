@@ -36,6 +36,10 @@ const (
 	InputState_INPUT_STATE_CONNECTED InputState = 2
 	// Stopped.
 	InputState_INPUT_STATE_STOPPED InputState = 3
+	// The source is there, and neither an alert nor a notice came for longer than configured.
+	InputState_INPUT_STATE_SILENT InputState = 4
+	// The source is there, and alerts are refused or lost because the journal does not take them.
+	InputState_INPUT_STATE_DROPPING InputState = 5
 )
 
 // Enum value maps for InputState.
@@ -45,12 +49,16 @@ var (
 		1: "INPUT_STATE_CONNECTING",
 		2: "INPUT_STATE_CONNECTED",
 		3: "INPUT_STATE_STOPPED",
+		4: "INPUT_STATE_SILENT",
+		5: "INPUT_STATE_DROPPING",
 	}
 	InputState_value = map[string]int32{
 		"INPUT_STATE_UNSPECIFIED": 0,
 		"INPUT_STATE_CONNECTING":  1,
 		"INPUT_STATE_CONNECTED":   2,
 		"INPUT_STATE_STOPPED":     3,
+		"INPUT_STATE_SILENT":      4,
+		"INPUT_STATE_DROPPING":    5,
 	}
 )
 
@@ -464,7 +472,11 @@ type GetStatusResponse struct {
 	// How many subscribers there are.
 	Subscribers uint32 `protobuf:"varint,6,opt,name=subscribers,proto3" json:"subscribers,omitempty"`
 	// Enrichment.
-	Enrichment    *EnrichStatus `protobuf:"bytes,7,opt,name=enrichment,proto3" json:"enrichment,omitempty"`
+	Enrichment *EnrichStatus `protobuf:"bytes,7,opt,name=enrichment,proto3" json:"enrichment,omitempty"`
+	// The readers of the report log that are here now, and the total of those that have left.
+	Readers []*ReaderStatus `protobuf:"bytes,8,rep,name=readers,proto3" json:"readers,omitempty"`
+	// Where the chain of processes is read from.
+	Ancestry      *AncestryStatus `protobuf:"bytes,9,opt,name=ancestry,proto3" json:"ancestry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -548,6 +560,20 @@ func (x *GetStatusResponse) GetEnrichment() *EnrichStatus {
 	return nil
 }
 
+func (x *GetStatusResponse) GetReaders() []*ReaderStatus {
+	if x != nil {
+		return x.Readers
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetAncestry() *AncestryStatus {
+	if x != nil {
+		return x.Ancestry
+	}
+	return nil
+}
+
 // InputStatus is the state of one input. At rest,
 // received = journaled + repeated + rejected + at_risk + lost.
 type InputStatus struct {
@@ -585,7 +611,29 @@ type InputStatus struct {
 	// When the last alert came.
 	LastReceivedTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=last_received_time,json=lastReceivedTime,proto3" json:"last_received_time,omitempty"`
 	// Why the last message was rejected, with its beginning.
-	LastRejected  string `protobuf:"bytes,17,opt,name=last_rejected,json=lastRejected,proto3" json:"last_rejected,omitempty"`
+	LastRejected string `protobuf:"bytes,17,opt,name=last_rejected,json=lastRejected,proto3" json:"last_rejected,omitempty"`
+	// How often something happened that can have lost alerts before they reached us, where that
+	// is not the end of a connection: a file that was truncated or went away unread.
+	PossibleLosses uint64 `protobuf:"varint,18,opt,name=possible_losses,json=possibleLosses,proto3" json:"possible_losses,omitempty"`
+	// When that, or a disconnect that can have lost alerts, last happened, and what it was.
+	PossibleLossTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=possible_loss_time,json=possibleLossTime,proto3" json:"possible_loss_time,omitempty"`
+	// What it was.
+	PossibleLoss string `protobuf:"bytes,20,opt,name=possible_loss,json=possibleLoss,proto3" json:"possible_loss,omitempty"`
+	// How far the input has read: for a file, its path, inode and offset.
+	Position string `protobuf:"bytes,21,opt,name=position,proto3" json:"position,omitempty"`
+	// How much of the source is known to be there and not read yet, in bytes. Absent where that
+	// cannot be known.
+	LagBytes *uint64 `protobuf:"varint,22,opt,name=lag_bytes,json=lagBytes,proto3,oneof" json:"lag_bytes,omitempty"`
+	// The time between the event of the last alert and its arrival, in nanoseconds.
+	LagNanos int64 `protobuf:"varint,23,opt,name=lag_nanos,json=lagNanos,proto3" json:"lag_nanos,omitempty"`
+	// System calls that Falco says it has dropped: alerts that were never made. From its own
+	// drop notices.
+	FalcoDroppedEvents uint64 `protobuf:"varint,24,opt,name=falco_dropped_events,json=falcoDroppedEvents,proto3" json:"falco_dropped_events,omitempty"`
+	// Outputs that Falco says it has dropped, because they did not take alerts fast enough. From
+	// its own notices.
+	FalcoDroppedOutputs uint64 `protobuf:"varint,25,opt,name=falco_dropped_outputs,json=falcoDroppedOutputs,proto3" json:"falco_dropped_outputs,omitempty"`
+	// Alerts accepted from the sender and answered before they were in the journal, over all.
+	AnsweredEarly uint64 `protobuf:"varint,26,opt,name=answered_early,json=answeredEarly,proto3" json:"answered_early,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -739,6 +787,69 @@ func (x *InputStatus) GetLastRejected() string {
 	return ""
 }
 
+func (x *InputStatus) GetPossibleLosses() uint64 {
+	if x != nil {
+		return x.PossibleLosses
+	}
+	return 0
+}
+
+func (x *InputStatus) GetPossibleLossTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PossibleLossTime
+	}
+	return nil
+}
+
+func (x *InputStatus) GetPossibleLoss() string {
+	if x != nil {
+		return x.PossibleLoss
+	}
+	return ""
+}
+
+func (x *InputStatus) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *InputStatus) GetLagBytes() uint64 {
+	if x != nil && x.LagBytes != nil {
+		return *x.LagBytes
+	}
+	return 0
+}
+
+func (x *InputStatus) GetLagNanos() int64 {
+	if x != nil {
+		return x.LagNanos
+	}
+	return 0
+}
+
+func (x *InputStatus) GetFalcoDroppedEvents() uint64 {
+	if x != nil {
+		return x.FalcoDroppedEvents
+	}
+	return 0
+}
+
+func (x *InputStatus) GetFalcoDroppedOutputs() uint64 {
+	if x != nil {
+		return x.FalcoDroppedOutputs
+	}
+	return 0
+}
+
+func (x *InputStatus) GetAnsweredEarly() uint64 {
+	if x != nil {
+		return x.AnsweredEarly
+	}
+	return 0
+}
+
 // JournalStatus is the state of the journal.
 type JournalStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -749,7 +860,15 @@ type JournalStatus struct {
 	// The alert log.
 	Alerts *LogStatus `protobuf:"bytes,3,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	// The report log.
-	Reports       *LogStatus `protobuf:"bytes,4,opt,name=reports,proto3" json:"reports,omitempty"`
+	Reports *LogStatus `protobuf:"bytes,4,opt,name=reports,proto3" json:"reports,omitempty"`
+	// Where it lies, for a journal on disk.
+	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
+	// Why it does not take anything in, when it does not: disk full, read-only.
+	Failure string `protobuf:"bytes,6,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Since when.
+	FailingSince *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=failing_since,json=failingSince,proto3" json:"failing_since,omitempty"`
+	// The space that it takes on disk, in bytes.
+	DiskBytes     uint64 `protobuf:"varint,8,opt,name=disk_bytes,json=diskBytes,proto3" json:"disk_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -810,6 +929,34 @@ func (x *JournalStatus) GetReports() *LogStatus {
 		return x.Reports
 	}
 	return nil
+}
+
+func (x *JournalStatus) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *JournalStatus) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *JournalStatus) GetFailingSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailingSince
+	}
+	return nil
+}
+
+func (x *JournalStatus) GetDiskBytes() uint64 {
+	if x != nil {
+		return x.DiskBytes
+	}
+	return 0
 }
 
 // LogStatus is the state of one log of the journal.
@@ -949,6 +1096,271 @@ func (x *EnrichStatus) GetPlain() uint64 {
 	return 0
 }
 
+// ReaderStatus is what became of the report log with one reader: stdout, or a subscriber.
+type ReaderStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// stdout, or the peer of a subscriber; "left" for the total of those that have left.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Report revisions delivered.
+	Delivered uint64 `protobuf:"varint,2,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	// Report revisions that it did not get because it fell behind what is kept.
+	Missed uint64 `protobuf:"varint,3,opt,name=missed,proto3" json:"missed,omitempty"`
+	// Report revisions that wait for it.
+	Behind uint64 `protobuf:"varint,4,opt,name=behind,proto3" json:"behind,omitempty"`
+	// Since when it reads.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReaderStatus) Reset() {
+	*x = ReaderStatus{}
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReaderStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReaderStatus) ProtoMessage() {}
+
+func (x *ReaderStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReaderStatus.ProtoReflect.Descriptor instead.
+func (*ReaderStatus) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReaderStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReaderStatus) GetDelivered() uint64 {
+	if x != nil {
+		return x.Delivered
+	}
+	return 0
+}
+
+func (x *ReaderStatus) GetMissed() uint64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *ReaderStatus) GetBehind() uint64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+func (x *ReaderStatus) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// AncestryStatus is the state of what the chain of processes is read from.
+type AncestryStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sources, best first: alert, process_table, procfs.
+	Layers []*AncestryLayer `protobuf:"bytes,1,rep,name=layers,proto3" json:"layers,omitempty"`
+	// Processes in the process table, those that have ended included.
+	Processes uint64 `protobuf:"varint,2,opt,name=processes,proto3" json:"processes,omitempty"`
+	// The memory that they take, in bytes, as estimated.
+	Bytes uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Events of the kernel that were read.
+	Events uint64 `protobuf:"varint,4,opt,name=events,proto3" json:"events,omitempty"`
+	// How often events were lost and the table was filled from /proc again.
+	Resyncs uint64 `protobuf:"varint,5,opt,name=resyncs,proto3" json:"resyncs,omitempty"`
+	// Ended processes that had to leave for lack of room.
+	Evicted uint64 `protobuf:"varint,6,opt,name=evicted,proto3" json:"evicted,omitempty"`
+	// Alerts that were looked up, those of them whose process was found, and those whose chain
+	// goes up to pid 1.
+	Lookups uint64 `protobuf:"varint,7,opt,name=lookups,proto3" json:"lookups,omitempty"`
+	// Of these, those whose process was found.
+	Found uint64 `protobuf:"varint,8,opt,name=found,proto3" json:"found,omitempty"`
+	// Of these, those whose chain goes up to pid 1.
+	Complete      uint64 `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AncestryStatus) Reset() {
+	*x = AncestryStatus{}
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AncestryStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AncestryStatus) ProtoMessage() {}
+
+func (x *AncestryStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AncestryStatus.ProtoReflect.Descriptor instead.
+func (*AncestryStatus) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AncestryStatus) GetLayers() []*AncestryLayer {
+	if x != nil {
+		return x.Layers
+	}
+	return nil
+}
+
+func (x *AncestryStatus) GetProcesses() uint64 {
+	if x != nil {
+		return x.Processes
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetEvents() uint64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetResyncs() uint64 {
+	if x != nil {
+		return x.Resyncs
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetEvicted() uint64 {
+	if x != nil {
+		return x.Evicted
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetLookups() uint64 {
+	if x != nil {
+		return x.Lookups
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetFound() uint64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *AncestryStatus) GetComplete() uint64 {
+	if x != nil {
+		return x.Complete
+	}
+	return 0
+}
+
+// AncestryLayer is one source of the chain of processes.
+type AncestryLayer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it is in use.
+	Live bool `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	// Why it is not, and what is missing for it.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AncestryLayer) Reset() {
+	*x = AncestryLayer{}
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AncestryLayer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AncestryLayer) ProtoMessage() {}
+
+func (x *AncestryLayer) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AncestryLayer.ProtoReflect.Descriptor instead.
+func (*AncestryLayer) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AncestryLayer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AncestryLayer) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *AncestryLayer) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_falcoreporter_v1_report_service_proto protoreflect.FileDescriptor
 
 const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
@@ -970,7 +1382,7 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\x11GetReportResponse\x120\n" +
 	"\x06report\x18\x01 \x01(\v2\x18.falcoreporter.v1.ReportR\x06report\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x12\n" +
-	"\x10GetStatusRequest\"\xe3\x02\n" +
+	"\x10GetStatusRequest\"\xdb\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x129\n" +
 	"\n" +
@@ -981,7 +1393,9 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\vsubscribers\x18\x06 \x01(\rR\vsubscribers\x12>\n" +
 	"\n" +
 	"enrichment\x18\a \x01(\v2\x1e.falcoreporter.v1.EnrichStatusR\n" +
-	"enrichment\"\xe2\x04\n" +
+	"enrichment\x128\n" +
+	"\areaders\x18\b \x03(\v2\x1e.falcoreporter.v1.ReaderStatusR\areaders\x12<\n" +
+	"\bancestry\x18\t \x01(\v2 .falcoreporter.v1.AncestryStatusR\bancestry\"\xf0\a\n" +
 	"\vInputStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -1001,12 +1415,28 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\vdisconnects\x18\x0e \x01(\x04R\vdisconnects\x123\n" +
 	"\x15uncertain_disconnects\x18\x0f \x01(\x04R\x14uncertainDisconnects\x12H\n" +
 	"\x12last_received_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x10lastReceivedTime\x12#\n" +
-	"\rlast_rejected\x18\x11 \x01(\tR\flastRejected\"\x9f\x01\n" +
+	"\rlast_rejected\x18\x11 \x01(\tR\flastRejected\x12'\n" +
+	"\x0fpossible_losses\x18\x12 \x01(\x04R\x0epossibleLosses\x12H\n" +
+	"\x12possible_loss_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\x10possibleLossTime\x12#\n" +
+	"\rpossible_loss\x18\x14 \x01(\tR\fpossibleLoss\x12\x1a\n" +
+	"\bposition\x18\x15 \x01(\tR\bposition\x12 \n" +
+	"\tlag_bytes\x18\x16 \x01(\x04H\x00R\blagBytes\x88\x01\x01\x12\x1b\n" +
+	"\tlag_nanos\x18\x17 \x01(\x03R\blagNanos\x120\n" +
+	"\x14falco_dropped_events\x18\x18 \x01(\x04R\x12falcoDroppedEvents\x122\n" +
+	"\x15falco_dropped_outputs\x18\x19 \x01(\x04R\x13falcoDroppedOutputs\x12%\n" +
+	"\x0eanswered_early\x18\x1a \x01(\x04R\ransweredEarlyB\f\n" +
+	"\n" +
+	"_lag_bytes\"\xad\x02\n" +
 	"\rJournalStatus\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x123\n" +
 	"\x06alerts\x18\x03 \x01(\v2\x1b.falcoreporter.v1.LogStatusR\x06alerts\x125\n" +
-	"\areports\x18\x04 \x01(\v2\x1b.falcoreporter.v1.LogStatusR\areports\"\x85\x01\n" +
+	"\areports\x18\x04 \x01(\v2\x1b.falcoreporter.v1.LogStatusR\areports\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\x12\x18\n" +
+	"\afailure\x18\x06 \x01(\tR\afailure\x12?\n" +
+	"\rfailing_since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\ffailingSince\x12\x1d\n" +
+	"\n" +
+	"disk_bytes\x18\b \x01(\x04R\tdiskBytes\"\x85\x01\n" +
 	"\tLogStatus\x12#\n" +
 	"\roldest_cursor\x18\x01 \x01(\tR\foldestCursor\x12#\n" +
 	"\rnewest_cursor\x18\x02 \x01(\tR\fnewestCursor\x12\x18\n" +
@@ -1015,13 +1445,35 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\fEnrichStatus\x12\x16\n" +
 	"\x06alerts\x18\x01 \x01(\x04R\x06alerts\x12\x1c\n" +
 	"\trevisions\x18\x02 \x01(\x04R\trevisions\x12\x14\n" +
-	"\x05plain\x18\x03 \x01(\x04R\x05plain*y\n" +
+	"\x05plain\x18\x03 \x01(\x04R\x05plain\"\xa2\x01\n" +
+	"\fReaderStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\tdelivered\x18\x02 \x01(\x04R\tdelivered\x12\x16\n" +
+	"\x06missed\x18\x03 \x01(\x04R\x06missed\x12\x16\n" +
+	"\x06behind\x18\x04 \x01(\x04R\x06behind\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x95\x02\n" +
+	"\x0eAncestryStatus\x127\n" +
+	"\x06layers\x18\x01 \x03(\v2\x1f.falcoreporter.v1.AncestryLayerR\x06layers\x12\x1c\n" +
+	"\tprocesses\x18\x02 \x01(\x04R\tprocesses\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12\x16\n" +
+	"\x06events\x18\x04 \x01(\x04R\x06events\x12\x18\n" +
+	"\aresyncs\x18\x05 \x01(\x04R\aresyncs\x12\x18\n" +
+	"\aevicted\x18\x06 \x01(\x04R\aevicted\x12\x18\n" +
+	"\alookups\x18\a \x01(\x04R\alookups\x12\x14\n" +
+	"\x05found\x18\b \x01(\x04R\x05found\x12\x1a\n" +
+	"\bcomplete\x18\t \x01(\x04R\bcomplete\"O\n" +
+	"\rAncestryLayer\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04live\x18\x02 \x01(\bR\x04live\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason*\xab\x01\n" +
 	"\n" +
 	"InputState\x12\x1b\n" +
 	"\x17INPUT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16INPUT_STATE_CONNECTING\x10\x01\x12\x19\n" +
 	"\x15INPUT_STATE_CONNECTED\x10\x02\x12\x17\n" +
-	"\x13INPUT_STATE_STOPPED\x10\x032\x93\x02\n" +
+	"\x13INPUT_STATE_STOPPED\x10\x03\x12\x16\n" +
+	"\x12INPUT_STATE_SILENT\x10\x04\x12\x18\n" +
+	"\x14INPUT_STATE_DROPPING\x10\x052\x93\x02\n" +
 	"\rReportService\x12V\n" +
 	"\tSubscribe\x12\".falcoreporter.v1.SubscribeRequest\x1a#.falcoreporter.v1.SubscribeResponse0\x01\x12T\n" +
 	"\tGetReport\x12\".falcoreporter.v1.GetReportRequest\x1a#.falcoreporter.v1.GetReportResponse\x12T\n" +
@@ -1040,7 +1492,7 @@ func file_falcoreporter_v1_report_service_proto_rawDescGZIP() []byte {
 }
 
 var file_falcoreporter_v1_report_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_falcoreporter_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_falcoreporter_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_falcoreporter_v1_report_service_proto_goTypes = []any{
 	(InputState)(0),               // 0: falcoreporter.v1.InputState
 	(*SubscribeRequest)(nil),      // 1: falcoreporter.v1.SubscribeRequest
@@ -1054,33 +1506,42 @@ var file_falcoreporter_v1_report_service_proto_goTypes = []any{
 	(*JournalStatus)(nil),         // 9: falcoreporter.v1.JournalStatus
 	(*LogStatus)(nil),             // 10: falcoreporter.v1.LogStatus
 	(*EnrichStatus)(nil),          // 11: falcoreporter.v1.EnrichStatus
-	(*Report)(nil),                // 12: falcoreporter.v1.Report
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*ReaderStatus)(nil),          // 12: falcoreporter.v1.ReaderStatus
+	(*AncestryStatus)(nil),        // 13: falcoreporter.v1.AncestryStatus
+	(*AncestryLayer)(nil),         // 14: falcoreporter.v1.AncestryLayer
+	(*Report)(nil),                // 15: falcoreporter.v1.Report
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_falcoreporter_v1_report_service_proto_depIdxs = []int32{
-	12, // 0: falcoreporter.v1.SubscribeResponse.report:type_name -> falcoreporter.v1.Report
+	15, // 0: falcoreporter.v1.SubscribeResponse.report:type_name -> falcoreporter.v1.Report
 	3,  // 1: falcoreporter.v1.SubscribeResponse.missed:type_name -> falcoreporter.v1.Missed
-	12, // 2: falcoreporter.v1.GetReportResponse.report:type_name -> falcoreporter.v1.Report
-	13, // 3: falcoreporter.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	15, // 2: falcoreporter.v1.GetReportResponse.report:type_name -> falcoreporter.v1.Report
+	16, // 3: falcoreporter.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	8,  // 4: falcoreporter.v1.GetStatusResponse.inputs:type_name -> falcoreporter.v1.InputStatus
 	9,  // 5: falcoreporter.v1.GetStatusResponse.journal:type_name -> falcoreporter.v1.JournalStatus
 	11, // 6: falcoreporter.v1.GetStatusResponse.enrichment:type_name -> falcoreporter.v1.EnrichStatus
-	0,  // 7: falcoreporter.v1.InputStatus.state:type_name -> falcoreporter.v1.InputState
-	13, // 8: falcoreporter.v1.InputStatus.state_since:type_name -> google.protobuf.Timestamp
-	13, // 9: falcoreporter.v1.InputStatus.last_received_time:type_name -> google.protobuf.Timestamp
-	10, // 10: falcoreporter.v1.JournalStatus.alerts:type_name -> falcoreporter.v1.LogStatus
-	10, // 11: falcoreporter.v1.JournalStatus.reports:type_name -> falcoreporter.v1.LogStatus
-	1,  // 12: falcoreporter.v1.ReportService.Subscribe:input_type -> falcoreporter.v1.SubscribeRequest
-	4,  // 13: falcoreporter.v1.ReportService.GetReport:input_type -> falcoreporter.v1.GetReportRequest
-	6,  // 14: falcoreporter.v1.ReportService.GetStatus:input_type -> falcoreporter.v1.GetStatusRequest
-	2,  // 15: falcoreporter.v1.ReportService.Subscribe:output_type -> falcoreporter.v1.SubscribeResponse
-	5,  // 16: falcoreporter.v1.ReportService.GetReport:output_type -> falcoreporter.v1.GetReportResponse
-	7,  // 17: falcoreporter.v1.ReportService.GetStatus:output_type -> falcoreporter.v1.GetStatusResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 7: falcoreporter.v1.GetStatusResponse.readers:type_name -> falcoreporter.v1.ReaderStatus
+	13, // 8: falcoreporter.v1.GetStatusResponse.ancestry:type_name -> falcoreporter.v1.AncestryStatus
+	0,  // 9: falcoreporter.v1.InputStatus.state:type_name -> falcoreporter.v1.InputState
+	16, // 10: falcoreporter.v1.InputStatus.state_since:type_name -> google.protobuf.Timestamp
+	16, // 11: falcoreporter.v1.InputStatus.last_received_time:type_name -> google.protobuf.Timestamp
+	16, // 12: falcoreporter.v1.InputStatus.possible_loss_time:type_name -> google.protobuf.Timestamp
+	10, // 13: falcoreporter.v1.JournalStatus.alerts:type_name -> falcoreporter.v1.LogStatus
+	10, // 14: falcoreporter.v1.JournalStatus.reports:type_name -> falcoreporter.v1.LogStatus
+	16, // 15: falcoreporter.v1.JournalStatus.failing_since:type_name -> google.protobuf.Timestamp
+	16, // 16: falcoreporter.v1.ReaderStatus.since:type_name -> google.protobuf.Timestamp
+	14, // 17: falcoreporter.v1.AncestryStatus.layers:type_name -> falcoreporter.v1.AncestryLayer
+	1,  // 18: falcoreporter.v1.ReportService.Subscribe:input_type -> falcoreporter.v1.SubscribeRequest
+	4,  // 19: falcoreporter.v1.ReportService.GetReport:input_type -> falcoreporter.v1.GetReportRequest
+	6,  // 20: falcoreporter.v1.ReportService.GetStatus:input_type -> falcoreporter.v1.GetStatusRequest
+	2,  // 21: falcoreporter.v1.ReportService.Subscribe:output_type -> falcoreporter.v1.SubscribeResponse
+	5,  // 22: falcoreporter.v1.ReportService.GetReport:output_type -> falcoreporter.v1.GetReportResponse
+	7,  // 23: falcoreporter.v1.ReportService.GetStatus:output_type -> falcoreporter.v1.GetStatusResponse
+	21, // [21:24] is the sub-list for method output_type
+	18, // [18:21] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_falcoreporter_v1_report_service_proto_init() }
@@ -1097,13 +1558,14 @@ func file_falcoreporter_v1_report_service_proto_init() {
 		(*SubscribeResponse_Report)(nil),
 		(*SubscribeResponse_Missed)(nil),
 	}
+	file_falcoreporter_v1_report_service_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_falcoreporter_v1_report_service_proto_rawDesc), len(file_falcoreporter_v1_report_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
