@@ -75,6 +75,10 @@ type Alert struct {
 	Input         string
 	ReceivedNanos int64
 
+	// Captured is what only the moment of its arrival knew of its process: an encoded
+	// falcoreporter.v1.Report with those members alone. Set by the consumer; may be empty.
+	Captured []byte
+
 	// Raw is the alert as received, in the given encoding.
 	Raw      []byte
 	Encoding Encoding

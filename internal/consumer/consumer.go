@@ -19,7 +19,7 @@ import (
 
 // Appender is the part of a journal that takes alerts in.
 type Appender interface {
-	AppendAlerts(ctx context.Context, alerts []*alert.Alert) (isNew []bool, err error)
+	AppendAlerts(ctx context.Context, alerts []*alert.Alert, positions ...journal.Position) (isNew []bool, err error)
 }
 
 // Bounds of what lies between an input and the journal: 256 alerts, and another 256 in the

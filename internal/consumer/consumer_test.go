@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // sink is a journal that does as it is told.
 type sink func(ctx context.Context, alerts []*alert.Alert) ([]bool, error)
 
-func (s sink) AppendAlerts(ctx context.Context, alerts []*alert.Alert) ([]bool, error) {
+func (s sink) AppendAlerts(ctx context.Context, alerts []*alert.Alert, _ ...journal.Position) ([]bool, error) {
 	return s(ctx, alerts)
 }
 

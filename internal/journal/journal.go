@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 )
@@ -36,8 +37,19 @@ type Journal interface {
 	// number. The result says for each alert whether it was new; one whose id is kept already
 	// (or stands twice in the call) is a repeat, which is not written again and takes no room.
 	// A call without alerts never waits. The journal keeps the alerts, which must not be
-	// changed afterwards.
-	AppendAlerts(ctx context.Context, alerts []*alert.Alert) (isNew []bool, err error)
+	// changed afterwards. The positions are noted in the same step as the alerts, or not at all:
+	// what an input has read and where it stands are never apart.
+	AppendAlerts(ctx context.Context, alerts []*alert.Alert, positions ...Position) (isNew []bool, err error)
+
+	// Position returns what was last noted for an input, or ErrNotFound.
+	Position(ctx context.Context, input string) ([]byte, error)
+
+	// KeepRejected keeps messages that are no alerts, for inspection: the newest MaxRejected,
+	// each cut to MaxRejectedBytes.
+	KeepRejected(ctx context.Context, rejected ...Rejected) error
+
+	// Rejected returns what KeepRejected has kept, oldest first.
+	Rejected(ctx context.Context) ([]Rejected, error)
 
 	// AppendReports appends report revisions and, in the same step, notes that the alert log
 	// is accounted for up to and including the cursor done. Reports may be empty. A done
@@ -75,6 +87,31 @@ type Journal interface {
 	Close() error
 }
 
+// Position is how far an input has read its source.
+type Position struct {
+	// Input is the input's name: the same after a restart.
+	Input string
+	// Data is what the input makes of it; at most MaxPositionBytes.
+	Data []byte
+}
+
+// Rejected is a message that is no alert.
+type Rejected struct {
+	// Time is when it came, in nanoseconds since 1970; Input is who received it.
+	Time  int64
+	Input string
+	// Reason is why it is no alert, Raw the message or its beginning.
+	Reason string
+	Raw    []byte
+}
+
+// Bounds of positions and rejected messages.
+const (
+	MaxPositionBytes = 4 << 10
+	MaxRejected      = 256
+	MaxRejectedBytes = 16 << 10
+)
+
 // AlertEntry is an alert and its place in the alert log.
 type AlertEntry struct {
 	Cursor Cursor
@@ -89,6 +126,9 @@ type Report struct {
 	Revision uint32
 	// Data is the encoded falcoreporter.v1.Report.
 	Data []byte
+	// Urgent is whether its urgency is page or today. A journal with bounds keeps a quarter of
+	// its room for urgent reports, so that a flood of others cannot push them out.
+	Urgent bool
 }
 
 // ReportEntry is a report revision and its place in the report log.
@@ -105,6 +145,14 @@ type Stats struct {
 	Kind string
 	// Alerts and Reports describe the logs.
 	Alerts, Reports LogStats
+	// Path is where the journal lies, DiskBytes what it takes there; both are zero for one that
+	// is not on disk.
+	Path      string
+	DiskBytes int64
+	// Failure is why nothing can be written at the moment, and empty while that works; Since is
+	// when that began.
+	Failure string
+	Since   time.Time
 }
 
 // LogStats describes one log.

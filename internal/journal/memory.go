@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -60,6 +61,9 @@ type Memory struct {
 	// those after it. The lock of alerts guards both.
 	done    uint64
 	pending int64
+	// positions of the inputs and rejected messages, under the lock of alerts.
+	positions map[string][]byte
+	rejected  []Rejected
 }
 
 var _ Journal = (*Memory)(nil)
@@ -69,7 +73,7 @@ func NewMemory(o MemoryOptions) *Memory {
 	if o.ID == "" {
 		o.ID = randomID()
 	}
-	m := &Memory{id: o.ID, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	m := &Memory{id: o.ID, turn: make(chan struct{}, 1), closed: make(chan struct{}), positions: make(map[string][]byte)}
 	m.alerts.init("alert", o.ID, orDefault(o.AlertEntries, defaultAlertEntries), orDefault(o.AlertBytes, defaultAlertBytes))
 	m.reports.init("report", o.ID, orDefault(o.ReportEntries, defaultReportEntries), orDefault(o.ReportBytes, defaultReportBytes))
 	return m
@@ -109,9 +113,15 @@ func usable(ctx context.Context, closed <-chan struct{}) error {
 }
 
 // AppendAlerts implements [Journal].
-func (m *Memory) AppendAlerts(ctx context.Context, alerts []*alert.Alert) ([]bool, error) {
-	if err := usable(ctx, m.closed); err != nil || len(alerts) == 0 {
+func (m *Memory) AppendAlerts(ctx context.Context, alerts []*alert.Alert, positions ...Position) ([]bool, error) {
+	if err := usable(ctx, m.closed); err != nil {
 		return nil, err
+	}
+	if len(alerts) == 0 {
+		m.alerts.mu.Lock()
+		defer m.alerts.mu.Unlock()
+		m.note(positions)
+		return nil, nil
 	}
 	select {
 	case m.turn <- struct{}{}:
@@ -122,7 +132,7 @@ func (m *Memory) AppendAlerts(ctx context.Context, alerts []*alert.Alert) ([]boo
 		return nil, noRoom(ctx)
 	}
 	for {
-		isNew, accounted, err := m.tryAppendAlerts(alerts)
+		isNew, accounted, err := m.tryAppendAlerts(alerts, positions)
 		if slices.Contains(isNew, true) {
 			m.alerts.grown.send()
 		}
@@ -144,7 +154,7 @@ func noRoom(ctx context.Context) error {
 }
 
 // tryAppendAlerts appends the alerts, or returns what will be closed when there may be room.
-func (m *Memory) tryAppendAlerts(alerts []*alert.Alert) (isNew []bool, accounted <-chan struct{}, err error) {
+func (m *Memory) tryAppendAlerts(alerts []*alert.Alert, positions []Position) (isNew []bool, accounted <-chan struct{}, err error) {
 	l := &m.alerts
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +174,56 @@ func (m *Memory) tryAppendAlerts(alerts []*alert.Alert) (isNew []bool, accounted
 		}
 	}
 	m.pending += bytes
+	m.note(positions)
 	return isNew, nil, nil
+}
+
+// note keeps positions. The lock of alerts is held.
+func (m *Memory) note(positions []Position) {
+	for _, p := range positions {
+		m.positions[p.Input] = slices.Clone(p.Data)
+	}
+}
+
+// Position implements [Journal].
+func (m *Memory) Position(ctx context.Context, input string) ([]byte, error) {
+	if err := usable(ctx, m.closed); err != nil {
+		return nil, err
+	}
+	m.alerts.mu.RLock()
+	defer m.alerts.mu.RUnlock()
+	data, ok := m.positions[input]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return slices.Clone(data), nil
+}
+
+// KeepRejected implements [Journal].
+func (m *Memory) KeepRejected(ctx context.Context, rejected ...Rejected) error {
+	if err := usable(ctx, m.closed); err != nil {
+		return err
+	}
+	m.alerts.mu.Lock()
+	defer m.alerts.mu.Unlock()
+	for _, r := range rejected {
+		r.Raw = bytes.Clone(r.Raw[:min(len(r.Raw), MaxRejectedBytes)])
+		m.rejected = append(m.rejected, r)
+	}
+	if over := len(m.rejected) - MaxRejected; over > 0 {
+		m.rejected = slices.Delete(m.rejected, 0, over)
+	}
+	return nil
+}
+
+// Rejected implements [Journal].
+func (m *Memory) Rejected(ctx context.Context) ([]Rejected, error) {
+	if err := usable(ctx, m.closed); err != nil {
+		return nil, err
+	}
+	m.alerts.mu.RLock()
+	defer m.alerts.mu.RUnlock()
+	return slices.Clone(m.rejected), nil
 }
 
 // claim tells which alerts are new, how many and how large, and puts them into the index, so

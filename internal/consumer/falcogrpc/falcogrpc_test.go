@@ -345,7 +345,7 @@ type gate struct {
 	open chan struct{}
 }
 
-func (g gate) AppendAlerts(ctx context.Context, alerts []*alert.Alert) ([]bool, error) {
+func (g gate) AppendAlerts(ctx context.Context, alerts []*alert.Alert, _ ...journal.Position) ([]bool, error) {
 	select {
 	case <-g.open:
 		return g.Journal.AppendAlerts(ctx, alerts)
