@@ -36,10 +36,17 @@ type Kind uint8
 const (
 	KindRule          Kind = iota + 1 // a rule matched an event
 	KindFalcoInternal                 // a notice of Falco: dropped system calls, a metrics snapshot
+	// KindReporterInternal is a notice of falco-reporter about itself or its inputs. Only
+	// falco-reporter makes them: what comes in as one is not accepted.
+	KindReporterInternal
 )
 
 // internalRulePrefix is what Falco begins the rule name of its own notices with.
 const internalRulePrefix = "Falco internal:"
+
+// ReporterSource is the source of falco-reporter's own notices, and of the events that it
+// sends to other programs.
+const ReporterSource = "falco_reporter"
 
 // internalSource is the source of Falco's own notices.
 const internalSource = "internal"

@@ -250,6 +250,9 @@ func (a *Alert) finish() error {
 	if a.Source == internalSource || strings.HasPrefix(a.Rule, internalRulePrefix) {
 		a.Kind = KindFalcoInternal
 	}
+	if a.Source == ReporterSource {
+		a.Kind = KindReporterInternal
+	}
 	a.ID = identify(a)
 	return nil
 }

@@ -130,7 +130,7 @@ func (a *App) addFalco(i int, o falcogrpc.Options) error {
 	}
 	ledger := consumer.NewLedger(name, falcogrpc.Kind, o.Address)
 	ledger.OnState(a.inputsChanged)
-	intake := consumer.NewIntake(name, a.journal, ledger, a.log)
+	intake := consumer.NewIntake(name, a.journal, ledger, a.log, consumer.IntakeOptions{})
 	falco, err := falcogrpc.New(o, intake, ledger, a.log)
 	if err != nil {
 		return err

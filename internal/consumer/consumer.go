@@ -3,7 +3,8 @@
 // [Ledger] that counts what became of everything received, and the [Backoff] between tries.
 //
 // Nothing is dropped silently. An intake that is full lets its input wait, and so the sender;
-// what could not be journaled at the end is counted as lost.
+// an input whose sender must not wait asks with [Intake.TryPut] and counts what it refuses.
+// What could not be journaled at the end is counted as lost.
 package consumer
 
 import (
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -20,61 +22,157 @@ import (
 // Appender is the part of a journal that takes alerts in.
 type Appender interface {
 	AppendAlerts(ctx context.Context, alerts []*alert.Alert, positions ...journal.Position) (isNew []bool, err error)
+	KeepRejected(ctx context.Context, rejected ...journal.Rejected) error
 }
 
-// Bounds of what lies between an input and the journal: 256 alerts, and another 256 in the
-// batch that is being written, with 16 MiB as received together. They are what a crash can
-// lose of an input whose sender cannot repeat. A single alert may be larger than the bytes.
+// Bounds of what lies between an input and the journal, unless its options say otherwise: 256
+// alerts with 16 MiB as received, those included that are just being written. They are what a
+// crash can lose of an input whose sender cannot repeat. A single batch may be larger.
 const (
 	QueueLength = 256
 	QueueBytes  = 16 << 20
 )
 
+// maxAppend bounds how many alerts are written at once, unless a single batch has more.
+const maxAppend = 256
+
+// IntakeOptions change what an intake does. The zero value is the usual one.
+type IntakeOptions struct {
+	// MaxAlerts and MaxBytes bound what it holds; 0 is QueueLength and QueueBytes.
+	MaxAlerts, MaxBytes int
+	// Capture, if set, is called with alerts right before they are written, to add what only
+	// this moment knows of them. It must be quick and must not fail.
+	Capture func(ctx context.Context, alerts []*alert.Alert)
+	// Seen, if set, is called with alerts that are in the journal, new ones only.
+	Seen func(alerts []*alert.Alert)
+}
+
+// Batch is alerts that are written together, all or none, with what goes with them.
+type Batch struct {
+	// Alerts may be empty where there is a position.
+	Alerts []*alert.Alert
+	// Position is where the input stands behind them; nil where it has no position.
+	Position *journal.Position
+	// Done, if set, is called once when the batch is in the journal, by the goroutine of Run:
+	// it must not block. It is not called for what is lost.
+	Done func()
+}
+
+// size is what a batch takes of the intake's room. One without alerts counts as one, so that
+// these are bounded, too.
+func (b Batch) size() (alerts, bytes int) {
+	for _, a := range b.Alerts {
+		bytes += len(a.Raw)
+	}
+	return max(len(b.Alerts), 1), bytes
+}
+
 // Intake hands the alerts of one input to the journal, in order. What has queued up while one
-// batch was being written is the next batch. Its methods may be called concurrently.
+// write went on is the next write. Its methods may be called concurrently.
 type Intake struct {
 	name   string
 	to     Appender
 	ledger *Ledger
 	log    *slog.Logger
-	queue  chan *alert.Alert
-	held   *semaphore // of the bytes in the queue and in the batch being written
+	opts   IntakeOptions
+	queue  chan Batch
+	held   *room // of what is in the queue and just being written
+
+	rejectedMu sync.Mutex
+	rejected   []journal.Rejected // not kept yet
+	wake       chan struct{}      // has an element when there are rejected messages to keep
 }
 
 // NewIntake makes the intake of the named input.
-func NewIntake(name string, to Appender, ledger *Ledger, log *slog.Logger) *Intake {
-	return &Intake{name: name, to: to, ledger: ledger, log: log, queue: make(chan *alert.Alert, QueueLength), held: newSemaphore(QueueBytes)}
+func NewIntake(name string, to Appender, ledger *Ledger, log *slog.Logger, opts IntakeOptions) *Intake {
+	if opts.MaxAlerts <= 0 {
+		opts.MaxAlerts = QueueLength
+	}
+	if opts.MaxBytes <= 0 {
+		opts.MaxBytes = QueueBytes
+	}
+	return &Intake{
+		name: name, to: to, ledger: ledger, log: log, opts: opts,
+		// Every batch counts as an alert at least: the queue is never full while there is room.
+		queue: make(chan Batch, opts.MaxAlerts), held: newRoom(opts.MaxAlerts, opts.MaxBytes), wake: make(chan struct{}, 1),
+	}
 }
 
-// Take decodes nothing and rejects nothing: it stamps an alert with its input and the time,
-// counts it, and queues it, waiting while the queue is full. It fails only when ctx ends; the
-// alert is then counted as lost. It must not be called after Close.
+// Take is Put for a single alert.
 func (in *Intake) Take(ctx context.Context, a *alert.Alert) error {
-	a.Input, a.ReceivedNanos = in.name, time.Now().UnixNano()
-	in.ledger.receive(a.ReceivedNanos)
-	if err := in.held.acquire(ctx, len(a.Raw)); err != nil {
-		in.ledger.lose(1)
+	return in.Put(ctx, Batch{Alerts: []*alert.Alert{a}})
+}
+
+// Put stamps alerts with their input and the time, counts them, and queues them, waiting while
+// there is no room. It fails only when ctx ends; the alerts are then counted as lost. Alerts
+// that only falco-reporter itself may make are rejected. Put must not be called after Close.
+func (in *Intake) Put(ctx context.Context, b Batch) error {
+	b.Alerts = in.receive(b.Alerts)
+	alerts, bytes := b.size()
+	if err := in.held.acquire(ctx, alerts, bytes); err != nil {
+		in.ledger.lose(len(b.Alerts))
 		return err
 	}
+	in.queue <- b
+	return nil
+}
+
+// TryPut is Put that never waits: it reports whether there was room. Where there was none the
+// alerts are counted as lost.
+func (in *Intake) TryPut(b Batch) bool {
+	b.Alerts = in.receive(b.Alerts)
+	alerts, bytes := b.size()
+	if in.held.try(alerts, bytes) != nil {
+		in.ledger.lose(len(b.Alerts))
+		return false
+	}
+	in.queue <- b
+	return true
+}
+
+// errOwn is why an alert of our own making is rejected.
+var errOwn = errors.New("it is falco-reporter's own: a report or notice that comes back would go round for ever")
+
+// receive stamps and counts alerts, and returns those that may come in.
+func (in *Intake) receive(alerts []*alert.Alert) []*alert.Alert {
+	now := time.Now().UnixNano()
+	in.ledger.receive(len(alerts), now)
+	out := alerts[:0]
+	for _, a := range alerts {
+		if a.Kind == alert.KindReporterInternal {
+			in.reject(a.Raw, errOwn)
+			continue
+		}
+		a.Input, a.ReceivedNanos = in.name, now
+		out = append(out, a)
+	}
+	return out
+}
+
+// Reject counts a message that is no alert, and has the journal keep it for inspection.
+func (in *Intake) Reject(raw []byte, reason error) {
+	in.ledger.receive(1, time.Now().UnixNano())
+	in.reject(raw, reason)
+}
+
+func (in *Intake) reject(raw []byte, reason error) {
+	in.ledger.reject(raw, reason)
+	in.rejectedMu.Lock()
+	defer in.rejectedMu.Unlock()
+	if len(in.rejected) == journal.MaxRejected {
+		in.rejected = append(in.rejected[:0], in.rejected[1:]...) // the newest are kept
+	}
+	raw = append([]byte(nil), raw[:min(len(raw), journal.MaxRejectedBytes)]...)
+	in.rejected = append(in.rejected, journal.Rejected{Time: time.Now().UnixNano(), Input: in.name, Reason: reason.Error(), Raw: raw})
 	select {
-	case in.queue <- a:
-		return nil
-	case <-ctx.Done():
-		in.held.release(len(a.Raw))
-		in.ledger.lose(1)
-		return ctx.Err()
+	case in.wake <- struct{}{}:
+	default:
 	}
 }
 
-// Reject counts a message that is no alert.
-func (in *Intake) Reject(raw []byte, reason error) {
-	in.ledger.receive(time.Now().UnixNano())
-	in.ledger.reject(raw, reason)
-}
-
-// HasRoom reports whether at least half of the queue is free: whether it makes sense to ask
+// HasRoom reports whether at least half of the room is free: whether it makes sense to ask
 // the sender for more.
-func (in *Intake) HasRoom() bool { return len(in.queue) <= QueueLength/2 && in.held.isHalfFree() }
+func (in *Intake) HasRoom() bool { return in.held.isHalfFree() }
 
 // Close says that no alert will follow; Run then ends after the last one.
 func (in *Intake) Close() { close(in.queue) }
@@ -83,65 +181,111 @@ func (in *Intake) Close() { close(in.queue) }
 // until ctx ends: what is then queued is counted as lost.
 func (in *Intake) Run(ctx context.Context) error {
 	for {
-		var batch []*alert.Alert
+		var batches []Batch
 		select {
-		case a, ok := <-in.queue:
+		case b, ok := <-in.queue:
 			if !ok {
+				in.keepRejected(ctx)
 				return nil
 			}
-			batch = append(batch, a)
+			batches = append(batches, b)
+		case <-in.wake:
+			in.keepRejected(ctx)
+			continue
 		case <-ctx.Done():
 			in.abandon(0)
 			return ctx.Err()
 		}
-		batch = in.more(batch)
-		if err := in.append(ctx, batch); err != nil {
-			in.abandon(len(batch))
+		batches = in.more(batches)
+		if n, err := in.write(ctx, batches); err != nil {
+			in.abandon(n)
 			return err
 		}
 	}
 }
 
 // more adds what is queued already.
-func (in *Intake) more(batch []*alert.Alert) []*alert.Alert {
-	for len(batch) < QueueLength {
+func (in *Intake) more(batches []Batch) []Batch {
+	for n := len(batches[0].Alerts); n < maxAppend; {
 		select {
-		case a, ok := <-in.queue:
+		case b, ok := <-in.queue:
 			if !ok {
-				return batch
+				return batches
 			}
-			batch = append(batch, a)
+			batches = append(batches, b)
+			n += len(b.Alerts)
 		default:
-			return batch
+			return batches
 		}
 	}
-	return batch
+	return batches
 }
 
-// append writes a batch, however long the journal cannot: the alerts exist nowhere else.
-func (in *Intake) append(ctx context.Context, batch []*alert.Alert) error {
+// write writes batches in one step, and returns how many alerts they have.
+func (in *Intake) write(ctx context.Context, batches []Batch) (n int, err error) {
+	var alerts []*alert.Alert
+	var position []journal.Position
+	for _, b := range batches {
+		alerts = append(alerts, b.Alerts...)
+		if b.Position != nil {
+			position = append(position[:0], *b.Position) // the last one holds for all
+		}
+	}
+	if in.opts.Capture != nil && len(alerts) > 0 {
+		in.opts.Capture(ctx, alerts)
+	}
+	isNew, err := in.append(ctx, alerts, position)
+	if err != nil {
+		return len(alerts), err
+	}
+	fresh := in.ledger.journal(alerts, isNew)
+	for _, b := range batches {
+		in.held.release(b.size())
+		if b.Done != nil {
+			b.Done()
+		}
+	}
+	if in.opts.Seen != nil && len(fresh) > 0 {
+		in.opts.Seen(fresh)
+	}
+	return len(alerts), nil
+}
+
+// append writes alerts, however long the journal cannot: they exist nowhere else.
+func (in *Intake) append(ctx context.Context, alerts []*alert.Alert, position []journal.Position) (isNew []bool, err error) {
 	backoff := Backoff{Base: 50 * time.Millisecond, Max: 5 * time.Second}
 	for failed := false; ; failed = true {
-		isNew, err := in.to.AppendAlerts(ctx, batch)
+		isNew, err := in.to.AppendAlerts(ctx, alerts, position...)
 		if err == nil {
 			if failed {
 				in.log.Info("the journal takes alerts again", "input", in.name)
 			}
-			in.ledger.journal(isNew)
-			for _, a := range batch {
-				in.held.release(len(a.Raw))
-			}
-			return nil
+			return isNew, nil
 		}
 		if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
-			return fmt.Errorf("input %s: append to the alert log: %w", in.name, err)
+			return nil, fmt.Errorf("input %s: append to the alert log: %w", in.name, err)
 		}
 		if !failed {
 			in.log.Error("the journal does not take alerts; the input waits and tries on", "input", in.name, "error", err)
 		}
 		if err := backoff.Wait(ctx); err != nil {
-			return err
+			return nil, err
 		}
+	}
+}
+
+// keepRejected hands rejected messages to the journal. They are counted already: if the
+// journal does not take them, they are only not there to be looked at.
+func (in *Intake) keepRejected(ctx context.Context) {
+	in.rejectedMu.Lock()
+	rejected := in.rejected
+	in.rejected = nil
+	in.rejectedMu.Unlock()
+	if len(rejected) == 0 {
+		return
+	}
+	if err := in.to.KeepRejected(ctx, rejected...); err != nil {
+		in.log.Warn("rejected messages could not be kept for inspection", "input", in.name, "messages", len(rejected), "error", err)
 	}
 }
 
@@ -149,9 +293,9 @@ func (in *Intake) append(ctx context.Context, batch []*alert.Alert) error {
 func (in *Intake) abandon(more int) {
 	for {
 		select {
-		case _, ok := <-in.queue:
+		case b, ok := <-in.queue:
 			if ok {
-				more++
+				more += len(b.Alerts)
 				continue
 			}
 		default:

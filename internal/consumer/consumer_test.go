@@ -26,6 +26,8 @@ func (s sink) AppendAlerts(ctx context.Context, alerts []*alert.Alert, _ ...jour
 	return s(ctx, alerts)
 }
 
+func (sink) KeepRejected(context.Context, ...journal.Rejected) error { return nil }
+
 // allNew is the answer of a journal to which every alert is new.
 func allNew(alerts []*alert.Alert) []bool {
 	out := make([]bool, len(alerts))
@@ -52,7 +54,7 @@ func TestTheJournalMayFail(t *testing.T) {
 			}
 			got += len(alerts)
 			return allNew(alerts), nil
-		}), ledger, slog.New(slog.NewTextHandler(&logs, nil)))
+		}), ledger, slog.New(slog.NewTextHandler(&logs, nil)), consumer.IntakeOptions{})
 		done := make(chan error, 1)
 		go func() { done <- in.Run(t.Context()) }()
 		for range 10 {
@@ -88,7 +90,7 @@ func TestTheEndWithoutAJournal(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				ledger := consumer.NewLedger("x", "x", "")
-				in := consumer.NewIntake("x", stuck, ledger, quietly())
+				in := consumer.NewIntake("x", stuck, ledger, quietly(), consumer.IntakeOptions{})
 				done := make(chan error, 1)
 				go func() { done <- in.Run(ctx) }()
 				sent := 0
@@ -112,7 +114,7 @@ func TestTheEndWithoutAJournal(t *testing.T) {
 
 // TestHasRoom is what keeps inputs from asking for more than can be taken.
 func TestHasRoom(t *testing.T) {
-	in := consumer.NewIntake("x", nil, consumer.NewLedger("x", "x", ""), quietly())
+	in := consumer.NewIntake("x", nil, consumer.NewLedger("x", "x", ""), quietly(), consumer.IntakeOptions{})
 	for i := 0; i <= consumer.QueueLength/2; i++ {
 		if !in.HasRoom() {
 			t.Fatalf("no room for alert %d", i)
@@ -142,7 +144,7 @@ func TestLedgerTellsChangesOnce(t *testing.T) {
 
 func TestRejectedIsShownSafely(t *testing.T) {
 	l := consumer.NewLedger("x", "x", "")
-	in := consumer.NewIntake("x", nil, l, quietly())
+	in := consumer.NewIntake("x", nil, l, quietly(), consumer.IntakeOptions{})
 	in.Reject([]byte("\x1b]0;evil\x07"+strings.Repeat("x", 10_000)), errors.New("no alert"))
 	s := l.Status()
 	if s.Rejected != 1 || s.Received != 1 || len(s.LastRejected) > 1000 || strings.ContainsAny(s.LastRejected, "\x1b\x07") {
@@ -181,7 +183,7 @@ func TestTheQueueIsBoundedInBytes(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ledger := consumer.NewLedger("x", "x", "")
-		in := consumer.NewIntake("x", sink(func(_ context.Context, alerts []*alert.Alert) ([]bool, error) { return allNew(alerts), nil }), ledger, quietly())
+		in := consumer.NewIntake("x", sink(func(_ context.Context, alerts []*alert.Alert) ([]bool, error) { return allNew(alerts), nil }), ledger, quietly(), consumer.IntakeOptions{})
 		large := func() *alert.Alert { return &alert.Alert{Raw: make([]byte, consumer.QueueBytes/4)} }
 		for i := range 4 {
 			if err := in.Take(ctx, large()); err != nil {

@@ -80,7 +80,7 @@ func subscribe(t *testing.T, to consumer.Appender, change func(*falcogrpc.Option
 		default:
 		}
 	})
-	intake := consumer.NewIntake("grpc", to, b.ledger, log)
+	intake := consumer.NewIntake("grpc", to, b.ledger, log, consumer.IntakeOptions{})
 	in, err := falcogrpc.New(opts, intake, b.ledger, log)
 	if err != nil {
 		t.Fatal(err)
