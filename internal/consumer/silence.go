@@ -1,0 +1,162 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/journal"
+)
+
+// RuleSilence is the rule name of the notices about silence.
+const RuleSilence = "falco-reporter: no sign of life"
+
+// maxWatchedHosts bounds how many hosts are watched for silence: 10,000. Further ones are not,
+// and the log says so once.
+const maxWatchedHosts = 10_000
+
+// Silence watches for hosts and inputs from which nothing comes any more, neither alerts nor
+// Falco's own notices, and reports each of them: once, until something comes again. Its methods
+// may be called concurrently.
+type Silence struct {
+	after time.Duration
+	to    Appender
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	last   map[string]time.Time // by host
+	told   map[string]bool
+	inputs []*Ledger
+	full   bool
+}
+
+// NewSilence makes a watch that reports what is silent for longer than after. Inputs are
+// watched beside the hosts, so that a host that was silent from the start is noticed, too.
+func NewSilence(after time.Duration, to Appender, log *slog.Logger, inputs ...*Ledger) *Silence {
+	return &Silence{after: after, to: to, log: log, last: make(map[string]time.Time), told: make(map[string]bool), inputs: inputs}
+}
+
+// Seen notes that alerts came from their hosts.
+func (s *Silence) Seen(alerts []*alert.Alert) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range alerts {
+		if _, known := s.last[a.Hostname]; !known && len(s.last) >= maxWatchedHosts {
+			if !s.full {
+				s.full = true
+				s.log.Warn("too many hosts to watch all of them for silence", "watched", maxWatchedHosts)
+			}
+			continue
+		}
+		s.last[a.Hostname] = now
+		delete(s.told, "host "+a.Hostname)
+	}
+}
+
+// Run watches until ctx ends, and returns its error.
+func (s *Silence) Run(ctx context.Context) error {
+	// A silence is noticed at most a tenth late.
+	tick := time.NewTicker(max(s.after/10, 10*time.Millisecond))
+	defer tick.Stop()
+	began := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for _, n := range append(s.silentHosts(), s.silentInputs(began)...) {
+			if err := s.report(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// silence is something that has become silent.
+type silence struct {
+	key, host, what string
+	since           time.Time
+}
+
+// silentHosts are the hosts that have become silent.
+func (s *Silence) silentHosts() (out []silence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for host, last := range s.last {
+		if time.Since(last) > s.after && s.claim("host "+host) {
+			out = append(out, silence{key: "host " + host, host: host, what: "the host", since: last})
+		}
+	}
+	return out
+}
+
+// silentInputs are the inputs that have become silent.
+func (s *Silence) silentInputs(began time.Time) (out []silence) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.inputs {
+		st := l.Status()
+		since := began
+		if st.LastReceived.After(since) {
+			since = st.LastReceived
+		}
+		key := "input " + st.Name
+		if st.State == StateStopped || time.Since(since) <= s.after {
+			delete(s.told, key)
+			continue
+		}
+		if s.claim(key) {
+			out = append(out, silence{key: key, what: "the input " + strconv.Quote(st.Name), since: since})
+		}
+	}
+	return out
+}
+
+// claim reports whether a silence was not told before, and notes that it is.
+func (s *Silence) claim(key string) bool {
+	if s.told[key] {
+		return false
+	}
+	s.told[key] = true
+	return true
+}
+
+// report puts a notice into the alert log, however long the journal cannot take it.
+func (s *Silence) report(ctx context.Context, n silence) error {
+	now := time.Now()
+	quiet := now.Sub(n.since).Round(time.Second)
+	what := n.what
+	if n.host != "" {
+		what += " " + strconv.Quote(n.host)
+	}
+	a, err := alert.Notice(RuleSilence, alert.PriorityWarning, now, n.host,
+		fmt.Sprintf("Nothing came from %s for %s, neither alerts nor notices of Falco", what, quiet),
+		map[string]string{
+			"falcoreporter.silent":          n.key,
+			"falcoreporter.silent_seconds":  strconv.FormatInt(int64(quiet.Seconds()), 10),
+			"falcoreporter.last_received":   n.since.UTC().Format(time.RFC3339),
+			"falcoreporter.silence_allowed": s.after.String(),
+		})
+	if err != nil {
+		return err
+	}
+	a.Input, a.ReceivedNanos = "falco-reporter", now.UnixNano()
+	s.log.Warn("silence", "of", n.key, "for", quiet)
+	backoff := Backoff{Base: 50 * time.Millisecond, Max: 5 * time.Second}
+	for {
+		_, err := s.to.AppendAlerts(ctx, []*alert.Alert{a})
+		if err == nil || ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
+			return ctx.Err()
+		}
+		if err := backoff.Wait(ctx); err != nil {
+			return err
+		}
+	}
+}
