@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -21,7 +22,8 @@ type reports struct {
 	journal     journal.Journal
 	logger      *slog.Logger
 	subscribers chan struct{} // holds one for each subscriber
-	closed      func()        // called when the journal turns out to be closed
+	readers     readers
+	closed      func() // called when the journal turns out to be closed
 }
 
 func newReports(opts Options, closed func()) *reports {
@@ -62,11 +64,18 @@ func (r *reports) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Ge
 		return nil, r.failure(ctx, "describe the journal", err)
 	}
 	resp.Journal = &pb.JournalStatus{
-		Id:      stats.ID,
-		Kind:    stats.Kind,
-		Alerts:  logStatus(stats.Alerts),
-		Reports: logStatus(stats.Reports),
+		Id:        stats.ID,
+		Kind:      stats.Kind,
+		Alerts:    logStatus(stats.Alerts),
+		Reports:   logStatus(stats.Reports),
+		Path:      stats.Path,
+		Failure:   stats.Failure,
+		DiskBytes: uint64(max(stats.DiskBytes, 0)),
 	}
+	if !stats.Since.IsZero() {
+		resp.Journal.FailingSince = timestamppb.New(stats.Since)
+	}
+	resp.Readers = append(resp.Readers, r.readers.status(stats.Reports.Tail)...)
 	resp.Subscribers = uint32(len(r.subscribers)) //nolint:gosec // at most MaxSubscribers
 	return resp, nil
 }

@@ -54,6 +54,9 @@ type Options struct {
 	StopTimeout time.Duration
 }
 
+// StdoutReader is the name in a status of the reader that writes to stdout.
+const StdoutReader = "stdout"
+
 const (
 	defaultMaxSubscribers = 256
 	defaultBatchReports   = 32
@@ -108,6 +111,7 @@ type Server struct {
 	opts    Options
 	grpc    *grpc.Server
 	health  *health.Server
+	reports *reports
 	streams *streams
 	conns   *conns
 	stop    func() // stops once; every caller waits for it
@@ -140,7 +144,8 @@ func New(opts Options) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
-	pb.RegisterReportServiceServer(s.grpc, newReports(opts, s.setReportsLost))
+	s.reports = newReports(opts, s.setReportsLost)
+	pb.RegisterReportServiceServer(s.grpc, s.reports)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc) // v1 and v1alpha
 	return s

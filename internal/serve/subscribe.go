@@ -23,10 +23,12 @@ func (r *reports) Subscribe(req *pb.SubscribeRequest, stream grpc.ServerStreamin
 	logger := r.logger.With("peer", peerName(ctx))
 	logger.DebugContext(ctx, "a subscriber came")
 	began := time.Now()
-	sub := &subscription{reports: r, stream: stream, limit: 1}
+	counts := r.readers.enter(peerName(ctx))
+	defer r.readers.leave(counts)
+	sub := &subscription{reports: r, stream: stream, limit: 1, counts: counts}
 	err := sub.serve(ctx, req)
 	logger.InfoContext(ctx, "a subscriber left", "reason", leaveReason(ctx, err),
-		"sent", sub.sent, "missed", sub.missed, "duration", time.Since(began))
+		"sent", counts.delivered.Load(), "missed", counts.missed.Load(), "duration", time.Since(began))
 	return err
 }
 
@@ -37,8 +39,7 @@ type subscription struct {
 	place   journal.Cursor        // what comes next stands after it
 	batch   []journal.ReportEntry // read and not sent yet
 	limit   int                   // how many entries to read next
-	// sent and missed count report revisions.
-	sent, missed uint64
+	counts  *reader
 }
 
 // serve runs the subscription to its end.
@@ -57,6 +58,7 @@ func (s *subscription) serve(ctx context.Context, req *pb.SubscribeRequest) erro
 	if s.place, err = startPlace(req, stats); err != nil {
 		return err
 	}
+	s.counts.place.Store(s.place.Seq)
 	if err := s.stream.SendHeader(metadata.MD{}); err != nil {
 		return err
 	}
@@ -115,7 +117,8 @@ func (s *subscription) send() error {
 			return err
 		}
 		s.place = e.Cursor
-		s.sent++
+		s.counts.place.Store(e.Cursor.Seq)
+		s.counts.delivered.Add(1)
 	}
 	s.batch = s.batch[:0]
 	return nil
@@ -131,7 +134,8 @@ func (s *subscription) tellMissed(gap *journal.PrunedError) error {
 		return err
 	}
 	s.place = gap.Resume
-	s.missed += gap.Missed
+	s.counts.place.Store(gap.Resume.Seq)
+	s.counts.missed.Add(gap.Missed)
 	return nil
 }
 

@@ -116,7 +116,15 @@ func TestMissed(t *testing.T) {
 			j := newJournal(t, 10, before)
 			var log logBuffer
 			ctx, leave := context.WithCancel(t.Context())
-			s := subscribe(t, ctx, serveBuf(t, Options{Journal: j, Logger: log.logger()}).client(t), &pb.SubscribeRequest{})
+			c := serveBuf(t, Options{Journal: j, Logger: log.logger()}).client(t)
+			s := subscribe(t, ctx, c, &pb.SubscribeRequest{})
+			reader := func(name string) *pb.ReaderStatus {
+				st, err := c.GetStatus(t.Context(), &pb.GetStatusRequest{})
+				if err != nil || len(st.GetReaders()) != 1 || st.GetReaders()[0].GetName() != name {
+					t.Fatalf("readers of %v, %v", st, err)
+				}
+				return st.GetReaders()[0]
+			}
 			var batch []journal.Report
 			for n := before + 1; n <= before+50; n++ {
 				batch = append(batch, encoded(t, n, 0))
@@ -130,8 +138,14 @@ func TestMissed(t *testing.T) {
 			wantReports(t, s, before+41, before+50, 0)
 			write(t, j, before+51, before+51, 0)
 			wantReports(t, s, before+51, before+51, 0)
+			if r := reader("bufconn"); r.GetDelivered() != 11 || r.GetMissed() != 40 || r.GetBehind() != 0 {
+				t.Errorf("the reader is %v", r)
+			}
 			leave()
 			synctest.Wait()
+			if r := reader("left"); r.GetDelivered() != 11 || r.GetMissed() != 40 {
+				t.Errorf("when it has left it is %v", r)
+			}
 			if left := log.lines(`"reason":"it went away"`, `"peer":"bufconn"`, `"sent":11`, `"missed":40`); len(left) != 1 {
 				t.Errorf("%d lines tell of the end, want 1:\n%s", len(left), &log.buf)
 			}
