@@ -99,7 +99,7 @@ func New(ctx context.Context, opts Options) (*App, error) {
 	j := journal.NewMemory(opts.Journal)
 	a := &App{
 		opts: opts, log: opts.Log, journal: j, enricher: enricher,
-		worker: enrich.NewWorker(j, enricher, opts.Log), rules: watcher, start: time.Now(),
+		worker: enrich.NewWorker(j, enricher, nil, opts.Log), rules: watcher, start: time.Now(),
 	}
 	var readers journal.Journal = j
 	if !opts.Unredacted {

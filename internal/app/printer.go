@@ -65,51 +65,13 @@ func (p *printer) run(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	wait, stopWaiting := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-p.end:
-			stopWaiting()
-		case <-wait.Done():
-		}
-	}()
-	defer func() {
-		stopWaiting()
-		<-watched
-	}()
-	at, err := p.follow(wait, journal.Cursor{})
-	if ctx.Err() != nil || !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return p.rest(ctx, at)
-}
-
-// follow writes what comes until ctx ends, and returns the place it has reached.
-func (p *printer) follow(ctx context.Context, at journal.Cursor) (journal.Cursor, error) {
-	for {
-		var err error
-		if at, err = p.step(ctx, at); err != nil {
-			return at, err
-		}
-	}
-}
-
-// rest writes what is left in the log.
-func (p *printer) rest(ctx context.Context, at journal.Cursor) error {
-	for {
-		stats, err := p.journal.Stats(ctx)
-		if err != nil {
-			return err
-		}
-		if at.Seq >= stats.Reports.Tail.Seq {
-			return nil
-		}
-		if at, err = p.step(ctx, at); err != nil {
-			return err
-		}
-	}
+	var at journal.Cursor
+	return journal.Follow(ctx, p.end,
+		func(wait context.Context) (err error) { at, err = p.step(wait, at); return err },
+		func(ctx context.Context) (bool, error) {
+			stats, err := p.journal.Stats(ctx)
+			return at.Seq >= stats.Reports.Tail.Seq, err
+		})
 }
 
 // step reads once and writes what it read.

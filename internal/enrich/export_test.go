@@ -10,7 +10,7 @@ import (
 
 // NewWorkerFunc makes a Worker with another way to make reports: for injected faults.
 func NewWorkerFunc(j journal.Journal, report func(*alert.Alert) *pb.Report, log *slog.Logger) *Worker {
-	w := NewWorker(j, nil, log)
+	w := NewWorker(j, nil, nil, log)
 	w.report = report
 	return w
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,10 +23,35 @@ const batch = 64
 // attempts is how often an alert is tried before it is reported plainly.
 const attempts = 3
 
+// settle is how long after the time of a revision the worker waits before it writes it, when
+// no alert comes: an alert that was received before that time may still be on its way.
+const settle = time.Second
+
+// retryAfter is the pause before the journal is asked again to take reports.
+const retryAfter = 500 * time.Millisecond
+
+// Joiner makes reports of incidents out of the reports of single alerts. It is used by one
+// goroutine.
+type Joiner interface {
+	// Add takes in the next alert of the alert log with its own report, and returns the
+	// revisions that come of it and of the time that has passed, in order.
+	Add(seq uint64, a *alert.Alert, r *pb.Report) []*pb.Report
+	// Advance returns the revisions that are due by now.
+	Advance(now time.Time) []*pb.Report
+	// Next is when Advance will have something to return; false for never.
+	Next() (time.Time, bool)
+	// Changed is what must be kept of the Joiner's state since the last call.
+	Changed() []journal.State
+	// Restore takes up the state that was kept. Lookup finds an alert again, with its report.
+	Restore(states []journal.State, lookup func(alert.ID) (*alert.Alert, *pb.Report, bool)) error
+}
+
 // Worker takes alerts from the alert log to the report log, in order, each exactly once.
 type Worker struct {
 	journal journal.Journal
 	report  func(*alert.Alert) *pb.Report
+	joiner  func() Joiner // nil for a report each
+	join    Joiner
 	log     *slog.Logger
 
 	finish     chan struct{} // closed by Finish
@@ -41,9 +67,10 @@ type WorkerStats struct {
 	Alerts, Revisions, Plain uint64
 }
 
-// NewWorker makes a Worker over a journal.
-func NewWorker(j journal.Journal, e *Enricher, log *slog.Logger) *Worker {
-	return &Worker{journal: j, report: e.Report, log: log, finish: make(chan struct{})}
+// NewWorker makes a Worker over a journal. Joiner makes an empty Joiner; where it is nil every
+// alert has a report of its own.
+func NewWorker(j journal.Journal, e *Enricher, joiner func() Joiner, log *slog.Logger) *Worker {
+	return &Worker{journal: j, report: e.Report, joiner: joiner, log: log, finish: make(chan struct{})}
 }
 
 // Stats may be called concurrently with everything.
@@ -56,104 +83,199 @@ func (w *Worker) Stats() WorkerStats {
 func (w *Worker) Finish() { close(w.finish) }
 
 // Run works until Finish, then until the end of the alert log, and returns nil. It returns
-// earlier with ctx's error or one of the journal. It must be called once.
+// earlier with ctx's error or one of the journal's reading. It must be called once.
 func (w *Worker) Run(ctx context.Context) error {
-	wait, stopWaiting := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-w.finish:
-			stopWaiting()
-		case <-wait.Done():
-		}
-	}()
-	defer func() {
-		stopWaiting()
-		<-watched
-	}()
-	for {
-		entries, err := w.journal.ReadAlerts(wait, w.journal.Done(), batch)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, context.Canceled):
-			return w.rest(ctx)
-		default:
-			return fmt.Errorf("read the alert log: %w", err)
-		}
-		if err := w.process(ctx, entries); err != nil {
-			return err
-		}
+	if err := w.restore(ctx); err != nil {
+		return err
 	}
+	return journal.Follow(ctx, w.finish,
+		func(wait context.Context) error { return w.step(ctx, wait) },
+		func(ctx context.Context) (bool, error) {
+			stats, err := w.journal.Stats(ctx)
+			if err != nil {
+				return false, fmt.Errorf("look for the end of the alert log: %w", err)
+			}
+			return w.journal.Done().Seq >= stats.Alerts.Tail.Seq, nil
+		})
 }
 
-// rest accounts for what is left in the alert log, without waiting for more.
-func (w *Worker) rest(ctx context.Context) error {
-	for {
-		stats, err := w.journal.Stats(ctx)
+// restore makes an empty Joiner and has it take up what was kept.
+func (w *Worker) restore(ctx context.Context) error {
+	if w.joiner == nil {
+		return nil
+	}
+	states, err := w.journal.States(ctx)
+	if err != nil {
+		return fmt.Errorf("read the state of incidents: %w", err)
+	}
+	w.join = w.joiner()
+	err = w.join.Restore(states, func(id alert.ID) (*alert.Alert, *pb.Report, bool) {
+		e, err := w.journal.Alert(ctx, id)
 		if err != nil {
-			return fmt.Errorf("look for the end of the alert log: %w", err)
+			return nil, nil, false
 		}
-		if w.journal.Done().Seq >= stats.Alerts.Tail.Seq {
-			return nil
+		return e.Alert, w.enrich(e.Alert), true
+	})
+	if err != nil {
+		return fmt.Errorf("take up the incidents that were open: %w", err)
+	}
+	return nil
+}
+
+// step waits for alerts, or for the time of the next revision, and writes what comes of it.
+func (w *Worker) step(ctx, wait context.Context) error {
+	if w.join != nil {
+		if next, ok := w.join.Next(); ok {
+			var cancel context.CancelFunc
+			wait, cancel = context.WithDeadline(wait, next.Add(settle))
+			defer cancel()
 		}
-		entries, err := w.journal.ReadAlerts(ctx, w.journal.Done(), batch)
-		if err != nil {
-			return fmt.Errorf("read the alert log: %w", err)
-		}
-		if err := w.process(ctx, entries); err != nil {
-			return err
-		}
+	}
+	entries, err := w.journal.ReadAlerts(wait, w.journal.Done(), batch)
+	switch {
+	case err == nil:
+		return w.process(ctx, entries)
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return w.write(ctx, w.journal.Done(), 0, w.join.Advance(time.Now().Add(-settle)))
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		return fmt.Errorf("read the alert log: %w", err)
 	}
 }
 
 // process writes the reports of some alerts.
 func (w *Worker) process(ctx context.Context, entries []journal.AlertEntry) error {
-	reports := make([]journal.Report, 0, len(entries))
-	for _, e := range entries {
-		r, err := w.encode(e.Alert)
-		if err != nil {
-			return fmt.Errorf("encode the report of alert %s: %w", e.Alert.ID, err)
-		}
-		reports = append(reports, r)
+	reports := make([]*pb.Report, len(entries))
+	for i, e := range entries {
+		reports[i] = w.enrich(e.Alert)
 	}
-	if err := w.journal.AppendReports(ctx, entries[len(entries)-1].Cursor, reports); err != nil {
-		return fmt.Errorf("append to the report log: %w", err)
-	}
-	w.alerts.Add(uint64(len(entries)))
-	w.revisions.Add(uint64(len(reports)))
-	return nil
-}
-
-// encode makes the encoded report of an alert: enriched, or plain if that fails time after
-// time.
-func (w *Worker) encode(a *alert.Alert) (journal.Report, error) {
-	var err error
-	for range attempts {
-		var r journal.Report
-		if r, err = w.try(a, w.report); err == nil {
-			return r, nil
+	if w.join != nil {
+		var err error
+		if reports, err = w.joined(ctx, entries, reports); err != nil {
+			return err
 		}
 	}
-	w.plainCount.Add(1)
-	w.log.Error("enrichment failed, reporting the alert plainly", "alert_id", string(a.ID), "rule", a.Rule, "attempts", attempts, "error", err)
-	return w.try(a, plain)
+	return w.write(ctx, entries[len(entries)-1].Cursor, len(entries), reports)
 }
 
-// try makes and encodes a report; a panic on the way is an error.
-func (w *Worker) try(a *alert.Alert, report func(*alert.Alert) *pb.Report) (r journal.Report, err error) {
+// joined makes reports of incidents out of those of alerts. An alert that this fails on, which
+// is a defect, has a report of its own.
+func (w *Worker) joined(ctx context.Context, entries []journal.AlertEntry, single []*pb.Report) ([]*pb.Report, error) {
+	var alone []bool
+	for {
+		out, failed, err := w.tryJoin(entries, single, alone)
+		if err == nil {
+			return out, nil
+		}
+		w.plainCount.Add(1)
+		w.log.Error("joining alerts failed, reporting one by itself", "alert_id", string(entries[failed].Alert.ID), "rule", entries[failed].Alert.Rule, "error", err)
+		if alone == nil {
+			alone = make([]bool, len(entries))
+		}
+		alone[failed] = true
+		// What it did to the Joiner is not known: begin anew from what is kept.
+		if err := w.restore(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tryJoin adds alerts to the Joiner, but for those that are to stay alone; a panic on the way
+// is an error, and failed the alert that it came with.
+func (w *Worker) tryJoin(entries []journal.AlertEntry, single []*pb.Report, alone []bool) (out []*pb.Report, failed int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	m := report(a)
-	// Deterministic, so that the same alert gives the same bytes.
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		return journal.Report{}, err
+	for failed = range entries {
+		if alone != nil && alone[failed] {
+			out = append(out, single[failed])
+			continue
+		}
+		out = append(out, w.join.Add(entries[failed].Cursor.Seq, entries[failed].Alert, single[failed])...)
 	}
-	return journal.Report{ID: alert.ID(m.GetId()), Revision: m.GetRevision(), Data: data}, nil
+	return out, failed, nil
+}
+
+// write appends reports, and the state that goes with them, however long the journal cannot
+// take them: in the alert log, nothing that is not accounted for is lost.
+func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, reports []*pb.Report) error {
+	encoded := make([]journal.Report, len(reports))
+	for i, r := range reports {
+		// Deterministic, so that the same alerts give the same bytes.
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode report %s: %w", r.GetId(), err)
+		}
+		encoded[i] = journal.Report{
+			ID: alert.ID(r.GetId()), Revision: r.GetRevision(), Data: data,
+			Urgent: r.GetUrgency().GetLevel() >= pb.UrgencyLevel_URGENCY_LEVEL_TODAY,
+		}
+	}
+	var states []journal.State
+	if w.join != nil {
+		states = w.join.Changed()
+	}
+	if alerts == 0 && len(encoded) == 0 && len(states) == 0 {
+		return nil
+	}
+	for failed := false; ; failed = true {
+		err := w.journal.AppendReports(ctx, done, encoded, states...)
+		if err == nil {
+			if failed {
+				w.log.Info("the journal takes reports again")
+			}
+			break
+		}
+		if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) || errors.Is(err, journal.ErrForeignCursor) {
+			return fmt.Errorf("append to the report log: %w", err)
+		}
+		if !failed {
+			w.log.Error("the journal does not take reports; enrichment waits and tries on", "error", err)
+		}
+		if err := pause(ctx, retryAfter); err != nil {
+			return err
+		}
+	}
+	w.alerts.Add(uint64(alerts)) //nolint:gosec // a count
+	w.revisions.Add(uint64(len(encoded)))
+	return nil
+}
+
+// pause waits, or until ctx ends and returns its error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// enrich makes the report of an alert: enriched, or plain if that fails time after time.
+func (w *Worker) enrich(a *alert.Alert) *pb.Report {
+	var err error
+	for range attempts {
+		var r *pb.Report
+		if r, err = try(a, w.report); err == nil {
+			return r
+		}
+	}
+	w.plainCount.Add(1)
+	w.log.Error("enrichment failed, reporting the alert plainly", "alert_id", string(a.ID), "rule", a.Rule, "attempts", attempts, "error", err)
+	return plain(a)
+}
+
+// try makes a report; a panic on the way is an error.
+func try(a *alert.Alert, report func(*alert.Alert) *pb.Report) (r *pb.Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return report(a), nil
 }

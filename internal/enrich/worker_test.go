@@ -68,7 +68,7 @@ func TestWorkerAccountsForEveryAlert(t *testing.T) {
 		}
 		appendTo(0, 150)
 		ctx, cancel := context.WithCancel(t.Context())
-		w := enrich.NewWorker(j, e, slog.New(slog.DiscardHandler))
+		w := enrich.NewWorker(j, e, nil, slog.New(slog.DiscardHandler))
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
 		synctest.Wait()
@@ -77,7 +77,7 @@ func TestWorkerAccountsForEveryAlert(t *testing.T) {
 			t.Errorf("a cancelled worker returned %v", err)
 		}
 		appendTo(150, 10)
-		w = enrich.NewWorker(j, e, slog.New(slog.DiscardHandler))
+		w = enrich.NewWorker(j, e, nil, slog.New(slog.DiscardHandler))
 		go func() { done <- w.Run(t.Context()) }()
 		synctest.Wait()
 		appendTo(160, 200)
@@ -130,7 +130,7 @@ func TestAnAlertThatBreaksEnrichment(t *testing.T) {
 func TestWorkerEndsWithTheJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := journal.NewMemory(journal.MemoryOptions{})
-		w := enrich.NewWorker(j, nil, slog.New(slog.DiscardHandler))
+		w := enrich.NewWorker(j, nil, nil, slog.New(slog.DiscardHandler))
 		time.AfterFunc(time.Second, func() { _ = j.Close() })
 		if err := w.Run(t.Context()); !errors.Is(err, journal.ErrClosed) {
 			t.Errorf("error %v", err)

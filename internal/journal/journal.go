@@ -56,8 +56,13 @@ type Journal interface {
 	// that is before Done changes nothing there; one of another journal or beyond the end of
 	// the alert log is ErrForeignCursor, and nothing is appended. The revisions of a report
 	// must be appended in their order. The journal keeps the reports' Data, which must not be
-	// changed afterwards. Old reports make way for new ones: there is always room.
-	AppendReports(ctx context.Context, done Cursor, reports []Report) error
+	// changed afterwards. Old reports make way for new ones: there is always room. States are
+	// kept in the same step: who makes reports out of alerts finds, after a crash, what it knew
+	// at Done.
+	AppendReports(ctx context.Context, done Cursor, reports []Report, states ...State) error
+
+	// States returns all that AppendReports has kept, sorted by key.
+	States(ctx context.Context) ([]State, error)
 
 	// Done is the place in the alert log up to which AppendReports has accounted for it; its
 	// Seq is 0 while it has for none. Reading after it is never a *PrunedError. Closing does
@@ -95,6 +100,14 @@ type Position struct {
 	Data []byte
 }
 
+// State is something that the maker of reports wants to find again after a crash.
+type State struct {
+	// Key names it.
+	Key string
+	// Data is its value, at most MaxStateBytes; nil deletes the key.
+	Data []byte
+}
+
 // Rejected is a message that is no alert.
 type Rejected struct {
 	// Time is when it came, in nanoseconds since 1970; Input is who received it.
@@ -105,9 +118,10 @@ type Rejected struct {
 	Raw    []byte
 }
 
-// Bounds of positions and rejected messages.
+// Bounds of positions, states and rejected messages.
 const (
 	MaxPositionBytes = 4 << 10
+	MaxStateBytes    = 64 << 10
 	MaxRejected      = 256
 	MaxRejectedBytes = 16 << 10
 )

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -61,8 +62,9 @@ type Memory struct {
 	// those after it. The lock of alerts guards both.
 	done    uint64
 	pending int64
-	// positions of the inputs and rejected messages, under the lock of alerts.
+	// positions of the inputs, states and rejected messages, under the lock of alerts.
 	positions map[string][]byte
+	states    map[string][]byte
 	rejected  []Rejected
 }
 
@@ -73,7 +75,7 @@ func NewMemory(o MemoryOptions) *Memory {
 	if o.ID == "" {
 		o.ID = randomID()
 	}
-	m := &Memory{id: o.ID, turn: make(chan struct{}, 1), closed: make(chan struct{}), positions: make(map[string][]byte)}
+	m := &Memory{id: o.ID, turn: make(chan struct{}, 1), closed: make(chan struct{}), positions: make(map[string][]byte), states: make(map[string][]byte)}
 	m.alerts.init("alert", o.ID, orDefault(o.AlertEntries, defaultAlertEntries), orDefault(o.AlertBytes, defaultAlertBytes))
 	m.reports.init("report", o.ID, orDefault(o.ReportEntries, defaultReportEntries), orDefault(o.ReportBytes, defaultReportBytes))
 	return m
@@ -260,11 +262,11 @@ func (m *Memory) hasRoom(entries uint64, bytes int64) bool {
 }
 
 // AppendReports implements [Journal]. It never waits.
-func (m *Memory) AppendReports(ctx context.Context, done Cursor, reports []Report) error {
+func (m *Memory) AppendReports(ctx context.Context, done Cursor, reports []Report, states ...State) error {
 	if err := usable(ctx, m.closed); err != nil {
 		return err
 	}
-	if err := m.account(done, reports); err != nil {
+	if err := m.account(done, reports, states); err != nil {
 		return err
 	}
 	m.accounted.send()
@@ -276,7 +278,7 @@ func (m *Memory) AppendReports(ctx context.Context, done Cursor, reports []Repor
 
 // account moves done and appends the reports. Done waits for the lock, so that who has read
 // one of the reports finds its alert accounted for, and the other way round.
-func (m *Memory) account(done Cursor, reports []Report) error {
+func (m *Memory) account(done Cursor, reports []Report, states []State) error {
 	m.alerts.mu.Lock()
 	defer m.alerts.mu.Unlock()
 	l := &m.reports
@@ -289,12 +291,33 @@ func (m *Memory) account(done Cursor, reports []Report) error {
 		return fmt.Errorf("account for the alert log up to %q: %w", done, ErrForeignCursor)
 	}
 	m.advance(done.Seq)
+	for _, s := range states {
+		if s.Data == nil {
+			delete(m.states, s.Key)
+		} else {
+			m.states[s.Key] = bytes.Clone(s.Data)
+		}
+	}
 	for _, r := range reports {
 		e := ReportEntry{Cursor: l.next(), Report: r}
 		l.makeRoom(1, e.size(), l.tail().Seq)
 		l.push(e)
 	}
 	return nil
+}
+
+// States implements [Journal].
+func (m *Memory) States(ctx context.Context) ([]State, error) {
+	if err := usable(ctx, m.closed); err != nil {
+		return nil, err
+	}
+	m.alerts.mu.RLock()
+	defer m.alerts.mu.RUnlock()
+	out := make([]State, 0, len(m.states))
+	for _, key := range slices.Sorted(maps.Keys(m.states)) {
+		out = append(out, State{Key: key, Data: bytes.Clone(m.states[key])})
+	}
+	return out, nil
 }
 
 // advance moves done up to the alert with the number, and evicts what a call that was larger
