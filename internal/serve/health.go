@@ -12,22 +12,33 @@ import (
 // orchestrator restart falco-reporter.
 const InputsHealthService = "falcoreporter.inputs"
 
+// JournalHealthService is the name under which the health service tells whether the journal
+// takes alerts and reports in. It, too, is apart from the server's health: what is kept can
+// still be read, and a restart does not make room on a disk.
+const JournalHealthService = "falcoreporter.journal"
+
 // newHealth returns the health service of a server that can serve, with inputs that do not.
 func newHealth() *health.Server {
 	h := health.NewServer() // "" is SERVING from the start
 	h.SetServingStatus(pb.ReportService_ServiceDesc.ServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
 	h.SetServingStatus(InputsHealthService, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	h.SetServingStatus(JournalHealthService, grpc_health_v1.HealthCheckResponse_SERVING)
 	return h
 }
 
 // SetInputsServing sets the health of [InputsHealthService]. It has no effect once the server
 // stops.
-func (s *Server) SetInputsServing(serving bool) {
+func (s *Server) SetInputsServing(serving bool) { s.setServing(InputsHealthService, serving) }
+
+// SetJournalServing does the same for [JournalHealthService].
+func (s *Server) SetJournalServing(serving bool) { s.setServing(JournalHealthService, serving) }
+
+func (s *Server) setServing(service string, serving bool) {
 	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
 	if serving {
 		state = grpc_health_v1.HealthCheckResponse_SERVING
 	}
-	s.health.SetServingStatus(InputsHealthService, state)
+	s.health.SetServingStatus(service, state)
 }
 
 // setReportsLost says that reports can no longer be served: the journal is closed.

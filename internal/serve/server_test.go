@@ -100,6 +100,12 @@ func TestHealth(t *testing.T) {
 	want("SERVING", "SERVING")
 	r.SetInputsServing(false)
 	want("SERVING", "NOT_SERVING")
+	for serving, want := range map[bool]string{false: "NOT_SERVING", true: "SERVING"} {
+		r.SetJournalServing(serving)
+		if got := r.healthOf(t, JournalHealthService); got != want {
+			t.Errorf("the journal is %s, want %s", got, want)
+		}
+	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
