@@ -6,7 +6,7 @@
 // behind it. So an alert is journaled first and answered then, but the answer never waits for
 // anything else, and for the journal 50 ms at most from when the body was read: it then goes
 // out all the same, as 202 in place of 200, and the alerts are counted as answered early. (A
-// body must be decoded to be answered, which takes about 10 ms per MiB; only batches and
+// body must be decoded to be answered, which takes 10 to 20 ms per MiB; only batches and
 // attacks are as large as to feel that.)
 //
 // Everything is bounded: connections (the one that has been idle longest makes way for a new
@@ -155,14 +155,14 @@ func prepare(ctx context.Context, opts *Options, log *slog.Logger) (*Input, erro
 	if err := in.setTLS(*opts, log); err != nil {
 		return nil, err
 	}
-	at, err := place(ctx, *opts)
+	at, loopback, err := place(ctx, *opts)
 	if err != nil {
 		return nil, err
 	}
-	if !at.Addr().IsLoopback() && (opts.CertFile == "" || opts.ClientCAFile == "" && !secret) {
+	if !loopback && (opts.CertFile == "" || opts.ClientCAFile == "" && !secret) {
 		return nil, errOpen
 	}
-	in.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", at.String())
+	in.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", at)
 	return in, err
 }
 
@@ -191,19 +191,15 @@ func checkSecret(path string) error {
 	return nil
 }
 
-// place is where to listen: the address with its host's name resolved, so that what was
-// checked is what is listened on.
-func place(ctx context.Context, opts Options) (netip.AddrPort, error) {
+// place is where to listen, and whether that is a loopback address. A host's name is resolved
+// here, so that what was checked is what is listened on.
+func place(ctx context.Context, opts Options) (address string, loopback bool, err error) {
 	host, port, err := net.SplitHostPort(opts.Address)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("want HOST:PORT: %w", err)
-	}
-	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
-	if err != nil {
-		return netip.AddrPort{}, err
+		return "", false, fmt.Errorf("want HOST:PORT: %w", err)
 	}
 	if host == "" {
-		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(number)), nil //nolint:gosec // a port
+		return opts.Address, false, nil
 	}
 	lookup := opts.Lookup
 	if lookup == nil {
@@ -211,7 +207,7 @@ func place(ctx context.Context, opts Options) (netip.AddrPort, error) {
 	}
 	addrs, err := lookup(ctx, "ip", host)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("look up the host: %w", err)
+		return "", false, fmt.Errorf("look up the host: %w", err)
 	}
 	best := addrs[0] // there is one, or an error
 	for _, a := range addrs {
@@ -220,7 +216,8 @@ func place(ctx context.Context, opts Options) (netip.AddrPort, error) {
 			break
 		}
 	}
-	return netip.AddrPortFrom(best.Unmap(), uint16(number)), nil //nolint:gosec // a port
+	best = best.Unmap()
+	return net.JoinHostPort(best.String(), port), best.IsLoopback(), nil
 }
 
 // newServer makes the server with its bounds.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -40,6 +41,7 @@ var (
 	errPlain    = &refusal{http.StatusBadRequest, "plain text is no alert: set json_output to true in falco.yaml"}
 	errNoAlert  = &refusal{http.StatusBadRequest, "the body holds no Falco alert"}
 	errBusy     = &refusal{http.StatusServiceUnavailable, "too many requests at once"}
+	errDefect   = &refusal{http.StatusInternalServerError, "a defect of falco-reporter"}
 	errFull     = &refusal{http.StatusServiceUnavailable, "too many alerts wait for the journal"}
 )
 
@@ -87,7 +89,19 @@ func (in *Input) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer in.gate.leave()
+	defer in.survive(w)
 	in.take(w, r).write(w)
+}
+
+// survive lets a defect of ours cost one request only, and never silently.
+func (in *Input) survive(w http.ResponseWriter) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	in.log.Error("a defect of falco-reporter: an HTTP request could not be handled", "panic", v, "stack", string(debug.Stack()))
+	in.ledger.MayHaveLost("a defect of falco-reporter: an HTTP request could not be handled")
+	errDefect.answer(0).write(w)
 }
 
 // take takes what a request brings.
