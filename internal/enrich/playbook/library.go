@@ -1,17 +1,14 @@
 package playbook
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"maps"
 	"path"
-
-	"go.yaml.in/yaml/v4"
+	"strings"
 )
 
 //go:embed books/*.yaml
@@ -34,73 +31,61 @@ func Embedded() (*Library, error) {
 	return l, nil
 }
 
-// Add returns a library with the playbooks of every .yaml file of dir added. They replace
-// those for the same rule, technique, tactic or source. An error names the file; l stays as
-// it was.
+// Add returns a library with the playbooks of every .yaml and .yml file right in dir added.
+// They replace those for the same rule, technique, tactic or source. An error names the file;
+// l stays as it was.
 func (l *Library) Add(dir fs.FS) (*Library, error) {
 	added := &Library{byKey: make(map[string]*Playbook)}
 	if err := added.readDir(dir, "."); err != nil {
 		return nil, err
 	}
-	for key, p := range l.byKey {
-		if added.byKey[key] == nil {
-			added.byKey[key] = p
-		}
-	}
-	return added, nil
+	return l.under(added), nil
 }
 
-// readDir reads every .yaml file of a folder. Two playbooks for one thing are an error.
+// under returns a library with what is above, and what l has besides.
+func (l *Library) under(above *Library) *Library {
+	out := &Library{byKey: maps.Clone(l.byKey)}
+	maps.Copy(out.byKey, above.byKey)
+	return out
+}
+
+// readDir reads every file of a folder that bears the name of a playbook file. Two playbooks
+// for one thing are an error.
 func (l *Library) readDir(fsys fs.FS, dir string) error {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.IsDir() || path.Ext(e.Name()) != ".yaml" {
+		if e.IsDir() || !isPlaybookFile(e.Name()) {
 			continue
 		}
 		data, err := fs.ReadFile(fsys, path.Join(dir, e.Name()))
 		if err != nil {
 			return err
 		}
-		if err := l.readFile(data); err != nil {
+		if err := l.add(data); err != nil {
 			return fmt.Errorf("%s: %w", e.Name(), err)
 		}
 	}
 	return nil
 }
 
-// readFile reads one file: a mapping whose member playbooks is a list. Unknown members are
-// errors that name the line.
-func (l *Library) readFile(data []byte) error {
-	var file struct {
-		Playbooks []*Playbook `yaml:"playbooks"`
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	var errs []error
-	for i, p := range file.Playbooks {
-		if p == nil {
-			errs = append(errs, fmt.Errorf("playbook %d is empty", i+1))
-			continue
+// isPlaybookFile reports whether a file of this name in a folder is read.
+func isPlaybookFile(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".yaml" || ext == ".yml"
+}
+
+// add adds the playbooks of one file. With an error some may have been added.
+func (l *Library) add(data []byte) error {
+	books, err := Parse(data)
+	errs := []error{err}
+	for _, p := range books {
+		if l.byKey[p.Key()] != nil {
+			errs = append(errs, fmt.Errorf("there are two for %s", p.Key()))
 		}
-		if err := p.validate(); err != nil {
-			errs = append(errs, fmt.Errorf("playbook %d: %w", i+1, err))
-			continue
-		}
-		key, err := p.key()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if l.byKey[key] != nil {
-			errs = append(errs, fmt.Errorf("playbook %d: there are two for %s", i+1, key))
-		}
-		l.byKey[key] = p
+		l.byKey[p.Key()] = p
 	}
 	return errors.Join(errs...)
 }
@@ -113,9 +98,10 @@ type Subject struct {
 	Source     string
 }
 
-// Find returns the most specific playbook for a subject, by rule, then technique, then tactic,
-// then source. From the source's playbook it takes what the specific one lacks: actions for
-// the phases it has none for. The result is never nil and must not be changed.
+// Find returns the most specific playbook for a subject, by rule, then technique, then the
+// technique that a sub-technique belongs to, then tactic, then source. From the source's playbook it takes what the specific one lacks: actions for
+// the phases it has none for. Actions about a process are left out where the source says that
+// there is none. The result is never nil and must not be changed.
 func (l *Library) Find(s Subject) *Playbook {
 	base := l.General(s.Source)
 	specific := l.Specific(s)
@@ -123,23 +109,29 @@ func (l *Library) Find(s Subject) *Playbook {
 		return base
 	}
 	out := *specific
-	has := make(map[string]bool)
-	for _, a := range specific.Actions {
-		has[a.Phase] = true
-	}
 	out.Actions = nil
 	for _, phase := range Phases() {
-		from := specific
-		if !has[phase] {
-			from = base
+		own := specific.in(phase, s.Source)
+		if len(own) == 0 {
+			own = base.in(phase, s.Source)
 		}
-		for _, a := range from.Actions {
-			if a.Phase == phase {
-				out.Actions = append(out.Actions, a)
-			}
-		}
+		out.Actions = append(out.Actions, own...)
 	}
 	return &out
+}
+
+// systemCalls is the source of the alerts that are about a process.
+const systemCalls = "syscall"
+
+// in are the actions of a phase that fit alerts of the source; an unknown one can be any.
+func (p *Playbook) in(phase, source string) []Action {
+	var out []Action
+	for _, a := range p.Actions {
+		if a.Phase == phase && (a.When != WhenProcess || source == systemCalls || source == "") {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // General returns the playbook of a source, that of "*" where it has none of its own. It is
@@ -151,14 +143,20 @@ func (l *Library) General(source string) *Playbook {
 	return l.byKey["source:*"]
 }
 
-// Specific returns the most specific playbook for a subject by rule, technique or tactic, nil
-// if there is none. It must not be changed.
+// Specific returns the most specific playbook for a subject by rule, technique, parent
+// technique or tactic, nil if there is none. It must not be changed.
 func (l *Library) Specific(s Subject) *Playbook {
 	if p := l.byKey["rule:"+s.Rule]; p != nil {
 		return p
 	}
 	for _, id := range s.Techniques {
 		if p := l.byKey["technique:"+id]; p != nil {
+			return p
+		}
+	}
+	for _, id := range s.Techniques {
+		parent, _, sub := strings.Cut(id, ".")
+		if p := l.byKey["technique:"+parent]; sub && p != nil {
 			return p
 		}
 	}

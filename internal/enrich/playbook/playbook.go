@@ -4,14 +4,17 @@
 // A [Playbook] is about one rule, one ATT&CK technique, one tactic, or one source of events.
 // [Library.Find] gives an alert the most specific one, completed by its source's, so that no
 // alert is left without. Playbooks are YAML files: those of this project are embedded, and
-// [Library.Add] takes more, which go before them.
+// [Load] and [Library.Add] take more, which go before them. What a file may hold is written
+// down in the schema that [Schema] returns.
 //
 // Commands and configurations in a playbook are templates: {{field}} stands for the value of
 // an output field, quoted for the snippet's language. A snippet whose values the alert lacks,
 // or whose values could not be quoted safely, is left out for its general form: a hole never
 // reaches a reader, and neither does a command that a hostile name has changed.
 //
-// A Library is immutable once built and may be used concurrently.
+// A Library is immutable once built and may be used concurrently. [Watcher] loads again when
+// the files change, by looking at them every few seconds. The package starts no goroutine:
+// whoever calls [Watcher.Run] owns it. A file takes at most [MaxFileBytes].
 package playbook
 
 import (
@@ -51,8 +54,9 @@ type Action struct {
 	// Phase is one of Phases.
 	Phase string `yaml:"phase" json:"phase,omitempty"`
 	// When limits the action to alerts from one kind of workload: container, host,
-	// kubernetes (a pod is known) or plain_container (a container, and no pod is known).
-	// Empty is any.
+	// kubernetes (a pod is known), plain_container (a container, and no pod is known) or
+	// process (any of them: Find leaves the action out for alerts of other sources than
+	// system calls). Empty is any.
 	When string `yaml:"when" json:"when,omitempty"`
 	// Title says what to do, in at most MaxTitleWords words.
 	Title string `yaml:"title" json:"title,omitempty"`
@@ -83,30 +87,29 @@ func Phases() []string {
 // languages are what snippets can be in.
 func languages() []string { return []string{"sh", "yaml", "json", "ini"} }
 
-// key is what a playbook is about, such as "rule:NAME".
-func (p *Playbook) key() (string, error) {
+// Key is what a sound playbook is about, such as "rule:NAME" or "technique:T1620".
+func (p *Playbook) Key() string { return strings.Join(p.keys(), " and ") }
+
+// keys is everything that the playbook says it is about.
+func (p *Playbook) keys() []string {
 	var keys []string
 	for _, k := range [...][2]string{{"rule:", p.Rule}, {"technique:", p.Technique}, {"tactic:", p.Tactic}, {"source:", p.Source}} {
 		if k[1] != "" {
 			keys = append(keys, k[0]+k[1])
 		}
 	}
-	if len(keys) != 1 {
-		return "", errors.New("want exactly one of rule, technique, tactic and source")
-	}
-	return keys[0], nil
+	return keys
 }
 
 // validate reports everything that is wrong with a playbook.
 func (p *Playbook) validate() error {
-	key, err := p.key()
-	if err != nil {
-		return err
+	if len(p.keys()) != 1 {
+		return errors.New("want exactly one of rule, technique, tactic and source")
 	}
 	var errs []error
 	need := func(ok bool, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("playbook %s: "+format, append([]any{key}, args...)...))
+			errs = append(errs, fmt.Errorf("playbook %s: "+format, append([]any{p.Key()}, args...)...))
 		}
 	}
 	need(strings.TrimSpace(p.Means) != "", "means is empty")
@@ -118,7 +121,7 @@ func (p *Playbook) validate() error {
 		need(slices.Contains(Phases(), a.Phase), "action %d: phase %q is none of %s", i+1, a.Phase, strings.Join(Phases(), ", "))
 		n := len(strings.Fields(a.Title))
 		need(n > 0 && n <= MaxTitleWords, "action %d: the title has %d words, want 1 to %d", i+1, n, MaxTitleWords)
-		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container", i+1, a.When)
+		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container, process", i+1, a.When)
 		need(a.Reference == "" || strings.HasPrefix(a.Reference, "https://"), "action %d: the reference is no https link", i+1)
 		if a.Snippet == "" && a.General == "" {
 			need(a.Language == "" && a.Tool == "", "action %d: language and tool belong to a snippet", i+1)
@@ -140,11 +143,12 @@ const (
 	WhenPlainContainer = "plain_container"
 	WhenKubernetes     = "kubernetes"
 	WhenHost           = "host"
+	WhenProcess        = "process"
 )
 
 func validWhen(when string) bool {
 	switch when {
-	case "", WhenContainer, WhenPlainContainer, WhenKubernetes, WhenHost:
+	case "", WhenContainer, WhenPlainContainer, WhenKubernetes, WhenHost, WhenProcess:
 		return true
 	}
 	return false

@@ -2,11 +2,10 @@ package playbook_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -18,9 +17,12 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 )
 
+// embeddedOnce reads the books once for all tests, which takes a while under the race detector.
+var embeddedOnce = sync.OnceValues(playbook.Embedded)
+
 func embedded(t testing.TB) *playbook.Library {
 	t.Helper()
-	l, err := playbook.Embedded()
+	l, err := embeddedOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestAddChecksEverything(t *testing.T) {
 		"reference":       {one("phase: contain", "phase: contain\n        reference: http://x"), "https"},
 		"twice":           {one() + strings.TrimPrefix(one(), "playbooks:\n"), "two for rule:A"},
 		"not yaml":        {"a: [", "a.yaml"},
-		"an empty one":    {"playbooks:\n  -\n", "is empty"},
+		"an empty one":    {"playbooks:\n  -\n", "line 2: the value is empty"},
 		"nothing to do":   {"playbooks:\n  - {rule: A, means: x, harmless_if: [x], impact: [x]}\n", "actions is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,10 +95,11 @@ func TestAddGoesBeforeTheEmbedded(t *testing.T) {
 // TestFind: rule before technique before tactic before source, and no alert is left without.
 func TestFind(t *testing.T) {
 	var text strings.Builder
-	for _, key := range []string{"rule: A", "technique: T1", "technique: T2", "tactic: TA1"} {
+	for _, key := range []string{"rule: A", "technique: T1", "technique: T2", "technique: T2.001", "technique: T3", "tactic: TA1"} {
 		text.WriteString(strings.TrimPrefix(one("rule: A", key, "means: Something happened.", `means: "`+key+`"`), "playbooks:\n"))
 	}
-	l, err := embedded(t).Add(fstest.MapFS{"a.yaml": {Data: []byte("playbooks:\n" + text.String())}})
+	base := embedded(t)
+	l, err := base.Add(fstest.MapFS{"a.yaml": {Data: []byte("playbooks:\n" + text.String())}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +109,12 @@ func TestFind(t *testing.T) {
 	}{
 		{playbook.Subject{Rule: "A", Techniques: []string{"T1"}, Source: "syscall"}, "rule: A"},
 		{playbook.Subject{Rule: "B", Techniques: []string{"T2", "T1"}, Tactics: []string{"TA1"}}, "technique: T2"},
-		{playbook.Subject{Rule: "B", Techniques: []string{"T9"}, Tactics: []string{"TA1"}}, "tactic: TA1"},
+		{playbook.Subject{Rule: "B", Techniques: []string{"T2.001", "T2"}}, "technique: T2.001"},
+		{playbook.Subject{Rule: "B", Techniques: []string{"T2.999"}, Tactics: []string{"TA1"}}, "technique: T2"},
+		// A playbook for just this technique goes before that of another one's parent.
+		{playbook.Subject{Rule: "B", Techniques: []string{"T2.999", "T3"}}, "technique: T3"},
+		{playbook.Subject{Rule: "B", Techniques: []string{"T9", "T9.001"}, Tactics: []string{"TA1"}}, "tactic: TA1"},
+		{playbook.Subject{Rule: "B", Techniques: []string{"T9"}, Tactics: []string{"TA9"}, Source: "syscall"}, base.General("syscall").Means},
 	} {
 		if p := l.Find(tc.s); p.Means != tc.want {
 			t.Errorf("%+v: %q", tc.s, p.Means)
@@ -214,83 +222,20 @@ func TestEmbedded(t *testing.T) {
 				t.Errorf("%s: harmless if %q: want a short condition", key, h)
 			}
 		}
-		for _, a := range p.Actions {
-			checkSnippet(t, key, a.Language, a.General)
-			checkSnippet(t, key, a.Language, placeholder.ReplaceAllString(a.Snippet, "1234"))
-		}
-	}
-}
-
-// checkSnippet lets a snippet be read by a reader of its language.
-func checkSnippet(t *testing.T, key, language, text string) {
-	t.Helper()
-	if text == "" {
-		return
-	}
-	var err error
-	switch language {
-	case "sh":
-		_, err = syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), "")
-	case "yaml":
-		var v any
-		err = yaml.Unmarshal([]byte(text), &v)
-	case "json":
-		var v any
-		err = json.Unmarshal([]byte(text), &v)
-	case "ini":
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[") && !strings.Contains(line, "=") {
-				t.Errorf("%s: line %q is no setting", key, line)
-			}
-		}
-	default:
-		t.Errorf("%s: snippet in %q", key, language)
-	}
-	if err != nil {
-		t.Errorf("%s: snippet does not parse: %v\n%s", key, err, text)
-	}
-}
-
-// readFacts reads one of the facts files.
-func readFacts(t *testing.T, name string, to any) {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "shared", "facts", name))
-	if err != nil {
-		t.Skip("the facts of ../shared are not here")
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		t.Fatal(err)
 	}
 }
 
 // TestPlaceholdersAreFields: every placeholder names a field that Falco has.
 func TestPlaceholdersAreFields(t *testing.T) {
-	var facts struct {
-		Fields []struct{ Name string }
+	known := knownFields(t)
+	if known == nil {
+		t.Skip("the facts are not in ", shared)
 	}
-	readFacts(t, "falco-fields.json", &facts)
-	known := make(map[string]bool)
-	for _, f := range facts.Fields {
-		known[f.Name] = true
-	}
-	// The fields of plugins, as their rules print them.
-	var rules []struct {
-		OutputFields []string `json:"output_fields"`
-	}
-	readFacts(t, "falco-rules.json", &rules)
-	for _, r := range rules {
-		for _, f := range r.OutputFields {
-			known[f] = true
-		}
-	}
-	index := regexp.MustCompile(`\[\d+\]$`)
 	for key, p := range embedded(t).All() {
 		for _, a := range p.Actions {
 			for _, hole := range placeholder.FindAllString(a.Snippet, -1) {
 				for name := range strings.SplitSeq(strings.Trim(hole, "{}"), "|") {
-					// The list of rules cuts names at a dash, which one plugin has in them.
-					name, _, _ = strings.Cut(strings.TrimSpace(name), "-")
-					if !known[name] && !known[index.ReplaceAllString(name, "")] && !strings.HasPrefix(name, "evt.arg.") {
+					if !isField(known, strings.TrimSpace(name)) {
 						t.Errorf("%s: %s is no field of Falco", key, name)
 					}
 				}

@@ -29,7 +29,7 @@ func parts(template string) ([]part, error) {
 		}
 		fields := strings.Split(inner, "|")
 		for i, f := range fields {
-			if fields[i] = strings.TrimSpace(f); fields[i] == "" {
+			if fields[i] = strings.Trim(f, " "); fields[i] == "" || strings.ContainsAny(fields[i], notInFields) {
 				return nil, fmt.Errorf("the placeholder {{%s}} names no field", inner)
 			}
 		}
@@ -37,6 +37,9 @@ func parts(template string) ([]part, error) {
 		rest = tail
 	}
 }
+
+// notInFields is in no name of a field. A brace or a blank in one is a slip of the pen.
+const notInFields = "{} \t\r\n"
 
 // Fill returns the action's snippet with values in the place of its placeholders. Where one
 // has no value, or one that cannot be written safely in the snippet's language, it returns

@@ -1,0 +1,14 @@
+package playbook
+
+import (
+	_ "embed"
+	"slices"
+)
+
+//go:embed schema.json
+var schema []byte
+
+// Schema returns the JSON schema (draft 2020-12) of playbook files, for editors and for
+// checks outside of this program. What it allows is what [Parse] takes, but for two playbooks
+// about one thing, which a schema cannot see.
+func Schema() []byte { return slices.Clone(schema) }
