@@ -21,9 +21,9 @@ func TestParseFormat(t *testing.T) {
 			t.Errorf("ParseFormat(%q) = %q, %v", name, f, err)
 		}
 	}
-	for _, name := range []string{"", "JSON", "html"} {
+	for _, name := range []string{"", "JSON", "htm"} {
 		_, err := ParseFormat(name)
-		if err == nil || !strings.Contains(err.Error(), "json, markdown") && !strings.Contains(err.Error(), "markdown, text, json") {
+		if err == nil || !strings.Contains(err.Error(), "markdown, text, html, json") {
 			t.Errorf("ParseFormat(%q): %v", name, err)
 		}
 		if dst, err := Append([]byte("kept"), Format(name), &pb.Report{}); err == nil || string(dst) != "kept" {
@@ -74,7 +74,9 @@ func TestEmpty(t *testing.T) {
 		Urgency: &pb.Urgency{}, Shown: []*pb.Finding{{}, nil}, Actions: []*pb.Action{{}, nil}, Rule: &pb.Rule{}, Event: &pb.Event{},
 		Process: &pb.Process{Session: &pb.Session{}}, Ancestry: []*pb.Ancestor{{}, nil}, User: &pb.User{}, Container: &pb.Container{},
 		Kubernetes: &pb.Kubernetes{Request: &pb.KubernetesRequest{}}, Network: &pb.Network{Client: &pb.Endpoint{}}, File: &pb.File{},
-		Attack: &pb.Attack{Techniques: []*pb.Technique{{}}, Tactics: []*pb.Tactic{{}}}, Alerts: []*pb.AlertGroup{{}}, Alert: &pb.Alert{},
+		Attack: &pb.Attack{Techniques: []*pb.Technique{{}}, Tactics: []*pb.Tactic{{}}}, Alerts: []*pb.AlertGroup{{}, nil, {Samples: []*pb.AlertSample{{}, nil}}}, Alert: &pb.Alert{},
+		Timeline: []*pb.TimelineEntry{{}, nil}, Processes: []*pb.ProcessNode{{}, nil, {Process: &pb.Ancestor{User: &pb.User{}}}}, Login: &pb.Login{},
+		Silence: &pb.Silence{}, Redactions: []*pb.Redaction{{}, nil}, AncestryNotes: []string{""},
 	}
 	for _, r := range []*pb.Report{nil, {}, hollow, blank, bad} {
 		for _, f := range Formats() {
@@ -183,7 +185,7 @@ func TestLongTexts(t *testing.T) {
 	for _, s := range []string{"&", ":a", "#1", "“", "“”", "`", `\|`, "\u0301", "\n", strings.Repeat("1", n/2) + strings.Repeat(".1", n/4)} {
 		s = strings.Repeat(s, max(1, n/len(s)))
 		r := &pb.Report{Summary: s, Meaning: s, Process: &pb.Process{Name: s}}
-		for _, f := range []Format{Markdown, Text} {
+		for _, f := range []Format{Markdown, Text, HTML} {
 			start := time.Now()
 			if render(t, f, r); time.Since(start) > 30*time.Second {
 				t.Errorf("%s: %.4q repeated to %d bytes took %s", f, s, n, time.Since(start))

@@ -52,6 +52,9 @@ func (t *table) layAlert(r *pb.Report) {
 	t.addValue("Falco priority", r.GetPriority())
 	t.addValue("Source", r.GetSource())
 	t.add("Tags", line{}.values(r.GetTags()))
+	t.add(choose(r.GetSilence().GetExpired(), "Expired silence", "Silenced"), silence(r.GetSilence()))
+	t.add("Revised because", sentence(r.GetRevisionReason()))
+	t.add("Redacted", redactions(r.GetRedactions()))
 }
 
 // choose is a if the condition holds, and else b.
@@ -168,6 +171,9 @@ func processName(p *pb.Process) line {
 		l = l.words(", ")
 	}
 	l = l.words("pid ").number(p.GetPid())
+	if s := pidSource(p.GetPidProvenance()); s != "" {
+		l = l.words(" (" + s + ")")
+	}
 	if p.NamespacePid != nil && p.GetNamespacePid() != p.GetPid() {
 		l = l.words(", pid ").number(p.GetNamespacePid()).words(" in its namespace")
 	}

@@ -18,6 +18,8 @@ type document struct {
 type section struct {
 	heading string
 	blocks  []block
+	// folded says that few readers need it, where a format can hide it.
+	folded bool
 }
 
 // block is one of the types below. Every writer handles all of them.
@@ -37,8 +39,6 @@ type (
 		head []string
 		rows [][]line
 	}
-	// tree is a chain of processes, the topmost first.
-	tree []node
 	// code is text of several lines whose line ends count.
 	code struct{ language, text string }
 	// action is a thing to do.
@@ -64,29 +64,37 @@ func (subheading) isBlock() {}
 func (bullets) isBlock()    {}
 func (table) isBlock()      {}
 func (grid) isBlock()       {}
-func (tree) isBlock()       {}
 func (code) isBlock()       {}
 func (action) isBlock()     {}
 
 // lay lays a report out.
 func lay(r *pb.Report) *document {
+	n := number(r)
 	d := &document{screen: layScreen(r), footer: layFooter(r)}
 	d.add("Details", layDetails(r))
-	d.add("Analysis", layAnalysis(r))
-	d.add("Processes", layProcesses(r))
+	d.add("Analysis", layAnalysis(r, n))
+	d.add("Timeline", layTimeline(r, n))
+	d.add("Processes", layProcesses(r, n))
 	d.add("Possible impact", layList(r.GetPossibleImpact()))
 	d.add("Actions", layActions(r.GetActions()))
-	d.add(attackHeading(r.GetAttack()), layAttack(r.GetAttack()))
-	d.add("Alerts", layAlerts(r.GetAlerts()))
+	d.fold(attackHeading(r.GetAttack()), layAttack(r.GetAttack()))
+	d.add("Alerts", layAlerts(r.GetAlerts(), n))
 	d.add("Rule", layRule(r.GetRule()))
-	d.add("Original alert", layOriginal(r.GetAlert()))
+	d.fold("Original alert", layOriginal(r.GetAlert()))
 	return d
 }
 
 // add adds a section unless it has nothing.
 func (d *document) add(heading string, blocks []block) {
 	if len(blocks) > 0 {
-		d.sections = append(d.sections, section{heading, blocks})
+		d.sections = append(d.sections, section{heading: heading, blocks: blocks})
+	}
+}
+
+// fold adds a section that few readers need.
+func (d *document) fold(heading string, blocks []block) {
+	if len(blocks) > 0 {
+		d.sections = append(d.sections, section{heading, blocks, true})
 	}
 }
 

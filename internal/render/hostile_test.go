@@ -45,6 +45,7 @@ func everything() *pb.Report {
 	r := &pb.Report{}
 	n := int64(0)
 	fill(r.ProtoReflect(), &n)
+	r.Processes[0].Parent, r.Processes[1].Parent = 0, 1 // a tree, as in the others of its kind
 	return r
 }
 
@@ -95,10 +96,10 @@ func sample(fd protoreflect.FieldDescriptor, n *int64) protoreflect.Value {
 func TestNothingIsLeftOut(t *testing.T) {
 	r := everything()
 	left := map[protoreflect.FullName]bool{
-		"AlertSample.id": true, "AlertSample.fields": true, // too many; JSON has them
+		"AlertSample.id": true, "TimelineEntry.alert_id": true, "Finding.alert_ids": true, "ProcessNode.alert_ids": true, // numbered instead
 		"Alert.id": true, "Rule.name": true, // the report's id and title are the same
-		"Ancestor.exe_path": true, "User.login_name": true, "User.group": true, // a line has no room for those of ancestors
-		"Redaction.kind": true, "Tactic.description": true, "Attack.version": true,
+		"User.login_name": true, "User.group": true, // a line has no room for those of ancestors
+		"Tactic.description": true, "Attack.version": true,
 	}
 	for _, f := range []Format{Markdown, Text} {
 		out := render(t, f, r)
@@ -163,12 +164,12 @@ func poison(m protoreflect.Message, with string) {
 }
 
 // poisoned are two reports of the same shape: one with s everywhere, one with letters for
-// every character of s, of the same length and with the same spaces.
+// every character of s, of the same length and with the same spaces and slashes.
 func poisoned(base *pb.Report, s string) (hostile, harmless *pb.Report) {
 	letters := strings.Map(func(r rune) rune {
 		switch {
-		case r == ' ':
-			return ' '
+		case r == ' ', r == '/':
+			return r
 		case r < 0x80:
 			return 'x'
 		case r < 0x800:
@@ -391,6 +392,11 @@ func TestFirstScreenWords(t *testing.T) {
 		}
 		if n := len(strings.Fields(words.String())); n >= 80 || n < 5 {
 			t.Errorf("%s: %d words on the first screen:\n%s", name, n, screen)
+		}
+		_, header, _ := strings.Cut(render(t, HTML, r), "<header>")
+		header, _, _ = strings.Cut(header, "</header>")
+		if n := len(strings.Fields(html.UnescapeString(tag.ReplaceAllString(strings.NewReplacer("<code>", "", "</code>", "").Replace(header), " ")))); n >= 80 || n < 5 {
+			t.Errorf("%s: %d words on the first screen of HTML:\n%s", name, n, header)
 		}
 		if summary := strings.TrimSpace(r.GetSummary()); name == "long summary" && !strings.Contains(screen, summary) {
 			t.Errorf("the summary was cut:\n%s", screen)

@@ -43,6 +43,12 @@ func (w *jsonWriter) report(r *pb.Report) {
 	writeObjects(w, "redactions", r.Redactions, (*jsonWriter).redaction)
 	writeObject(w, "alert", r.Alert, (*jsonWriter).alert)
 	w.text("meaning", r.Meaning)
+	w.texts("ancestry_notes", r.AncestryNotes)
+	writeObject(w, "login", r.Login, (*jsonWriter).login)
+	writeObjects(w, "timeline", r.Timeline, (*jsonWriter).timelineEntry)
+	writeObjects(w, "processes", r.Processes, (*jsonWriter).processNode)
+	w.text("revision_reason", r.RevisionReason)
+	writeObject(w, "silence", r.Silence, (*jsonWriter).silence)
 }
 
 func (w *jsonWriter) urgency(m *pb.Urgency) {
@@ -55,6 +61,7 @@ func (w *jsonWriter) finding(m *pb.Finding) {
 	w.text("statement", m.Statement)
 	w.texts("evidence", m.Evidence)
 	w.enum("confidence", pb.Confidence_name, int32(m.Confidence))
+	w.texts("alert_ids", m.AlertIds)
 }
 
 func (w *jsonWriter) action(m *pb.Action) {
@@ -98,6 +105,8 @@ func (w *jsonWriter) process(m *pb.Process) {
 	w.text("environment", m.Environment)
 	w.optionalInt64("process_group", m.ProcessGroup)
 	writeObject(w, "session", m.Session, (*jsonWriter).session)
+	w.text("systemd_unit", m.SystemdUnit)
+	w.enum("pid_provenance", pb.Provenance_name, int32(m.PidProvenance))
 }
 
 func (w *jsonWriter) session(m *pb.Session) {
@@ -116,6 +125,40 @@ func (w *jsonWriter) ancestor(m *pb.Ancestor) {
 	writeObject(w, "user", m.User, (*jsonWriter).user)
 	w.time("start_time", m.StartTime)
 	w.enum("provenance", pb.Provenance_name, int32(m.Provenance))
+	w.optionalInt64("namespace_pid", m.NamespacePid)
+	w.enum("workload", pb.Workload_name, int32(m.Workload))
+	w.text("container_id", m.ContainerId)
+	w.text("systemd_unit", m.SystemdUnit)
+	w.flag("ended", m.Ended)
+}
+
+func (w *jsonWriter) login(m *pb.Login) {
+	w.flag("remote", m.Remote)
+	w.text("service", m.Service)
+	w.text("session", m.Session)
+	w.texts("evidence", m.Evidence)
+}
+
+func (w *jsonWriter) timelineEntry(m *pb.TimelineEntry) {
+	w.time("time", m.Time)
+	w.text("statement", m.Statement)
+	w.texts("evidence", m.Evidence)
+	w.text("alert_id", m.AlertId)
+	w.text("rule", m.Rule)
+}
+
+func (w *jsonWriter) processNode(m *pb.ProcessNode) {
+	w.uint32("parent", m.Parent)
+	writeObject(w, "process", m.Process, (*jsonWriter).ancestor)
+	w.texts("alert_ids", m.AlertIds)
+	w.flag("gap", m.Gap)
+}
+
+func (w *jsonWriter) silence(m *pb.Silence) {
+	w.text("reason", m.Reason)
+	w.text("author", m.Author)
+	w.time("until", m.Until)
+	w.flag("expired", m.Expired)
 }
 
 func (w *jsonWriter) user(m *pb.User) {
@@ -233,6 +276,7 @@ func (w *jsonWriter) alertSample(m *pb.AlertSample) {
 	w.text("id", m.Id)
 	w.time("time", m.Time)
 	w.textMap("fields", m.Fields)
+	w.text("joined_because", m.JoinedBecause)
 }
 
 func (w *jsonWriter) redaction(m *pb.Redaction) {

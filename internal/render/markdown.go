@@ -106,6 +106,12 @@ func (m *markdown) block(b block) {
 		for _, cells := range b.rows {
 			m.cells(cells...)
 		}
+	case timeline:
+		m.row("Time", "From the event", "What")
+		m.string("|---|---|---|\n")
+		for _, h := range b {
+			m.cells(line{}.words(h.clock), line{}.words(h.offset), h.what)
+		}
 	case tree:
 		m.fenced("text", string(b.appendLines(nil, "", treeWidth)))
 	case code:

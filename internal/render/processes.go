@@ -1,98 +1,185 @@
 package render
 
 import (
+	"path"
 	"slices"
 	"strconv"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
-// maxTreeIndent bounds how far a tree goes to the right, in columns. A shortened name, the
-// longest number for a pid (27 columns) and the longest note (16) must fit behind it and the
-// indent of text within 80 columns.
-const maxTreeIndent = 26
-
-// node is one line of a process tree: a process, or a note about a gap.
-type node struct {
-	gap     string // if set, the rest is not
-	name    string
-	pid     *int64
-	command string
-	user    string
-	uid     *uint32
-	note    string // where it is known from
+// layProcesses lays out the chain of processes, the topmost first, what must be known to read
+// it, and the processes of all alerts of an incident.
+func layProcesses(r *pb.Report, n numbering) []block {
+	chain, all := layChain(r), layIncident(r, n)
+	var out []block
+	if chain != nil {
+		out = append(out, chain, paragraph(completeness(r)))
+	}
+	out = append(out, layList(r.GetAncestryNotes())...)
+	var t table
+	t.add("Login", login(r.GetLogin()))
+	t.addValue("Systemd unit", r.GetProcess().GetSystemdUnit())
+	if t != nil {
+		out = append(out, t)
+	}
+	if all == nil {
+		return out
+	}
+	if out != nil {
+		out = slices.Insert(out, 0, block(subheading(line{}.words("Of the first alert"))))
+	}
+	return append(out, subheading(line{}.words("Of all alerts")), all)
 }
 
-// layProcesses lays out the chain of processes, the topmost first.
-func layProcesses(r *pb.Report) []block {
-	ancestors := slices.DeleteFunc(slices.Clone(r.GetAncestry()), func(a *pb.Ancestor) bool { return a == nil })
-	slices.SortStableFunc(ancestors, func(a, b *pb.Ancestor) int { return int(int64(b.GetLevel()) - int64(a.GetLevel())) })
-	p := r.GetProcess()
+// layChain lays out the process of the event and those above it.
+func layChain(r *pb.Report) tree {
+	ancestors := sortedAncestors(r)
+	name := containerNamer(r.GetContainer())
 	var t tree
+	var up above
 	for i, a := range ancestors {
 		if i > 0 {
-			t = t.addGap(ancestors[i-1].GetLevel(), a.GetLevel())
+			up = t.addLevels(ancestors[i-1].GetLevel(), a.GetLevel(), up)
 		}
-		n := node{
-			name: either(a.GetName(), a.GetExePath()), pid: a.Pid, command: a.GetCommandLine(),
-			note: provenance(a.GetProvenance()),
-		}
-		t = append(t, n.as(a.GetUser()))
+		up = t.add(ancestor(a, r.GetEventTime()), up, name)
 	}
-	if p != nil {
-		if n := len(ancestors); n > 0 {
-			t = t.addGap(ancestors[n-1].GetLevel(), 0)
-		}
-		n := node{
-			name: either(p.GetName(), p.GetExePath()), pid: p.Pid, command: p.GetCommandLine(),
-			note: "this event",
-		}
-		t = append(t, n.as(r.GetUser()))
-	}
-	if t == nil {
-		return nil
-	}
-	return []block{t, paragraph(completeness(t[0], r.GetAncestryComplete()))}
-}
-
-// addGap notes the levels between two that are known.
-func (t tree) addGap(above, below uint32) tree {
-	if above <= below+1 {
+	p := r.GetProcess()
+	if p == nil {
 		return t
 	}
-	high, low := strconv.FormatUint(uint64(above-1), 10), strconv.FormatUint(uint64(below+1), 10)
-	if high == low {
-		return append(t, node{gap: "... (level " + low + ": not known)"})
+	event := process{node: node{
+		name: either(p.GetName(), p.GetExePath()), pid: p.Pid, command: p.GetCommandLine(), source: "this event", event: true,
+	}, user: userOf{r.GetUser()}, unit: p.GetSystemdUnit()}
+	if s := pidSource(p.GetPidProvenance()); s != "" && p.Pid != nil {
+		event.source += ", pid " + s
 	}
-	return append(t, node{gap: "... (levels " + high + " to " + low + ": not known)"})
+	event.addNamespacePID(p.Pid, p.NamespacePid)
+	if n := len(ancestors); n > 0 {
+		up = t.addLevels(ancestors[n-1].GetLevel(), 0, up)
+		event.place = place{r.GetWorkload(), r.GetContainer().GetId()}
+	}
+	t.add(event, up, name)
+	return t
+}
+
+// sortedAncestors are the ancestors of the report, the topmost first.
+func sortedAncestors(r *pb.Report) []*pb.Ancestor {
+	list := slices.DeleteFunc(slices.Clone(r.GetAncestry()), func(a *pb.Ancestor) bool { return a == nil })
+	slices.SortStableFunc(list, func(a, b *pb.Ancestor) int { return int(int64(b.GetLevel()) - int64(a.GetLevel())) })
+	return list
+}
+
+// addLevels notes the levels between two that are known.
+func (t *tree) addLevels(high, low uint32, up above) above {
+	if high <= low+1 {
+		return up
+	}
+	from, to := strconv.FormatUint(uint64(high-1), 10), strconv.FormatUint(uint64(low+1), 10)
+	if from == to {
+		return t.addGap("... (level "+to+": not known)", up)
+	}
+	return t.addGap("... (levels "+from+" to "+to+": not known)", up)
+}
+
+// layIncident lays out the processes of all alerts, each with its alerts. A node whose parent
+// does not stand before it is one of those without a known parent.
+func layIncident(r *pb.Report, n numbering) tree {
+	nodes := r.GetProcesses()
+	if len(nodes) == 0 {
+		return nil
+	}
+	list := make([]process, len(nodes)+1) // the first holds those without a parent
+	for i, m := range nodes {
+		p := ancestor(m.GetProcess(), r.GetEventTime())
+		p.isGap = m.GetGap() && m.GetParent() > 0
+		p.facts = append(p.facts, n.facts(m.GetAlertIds())...)
+		list[i+1] = p
+		parent := int64(m.GetParent())
+		if parent > int64(i) {
+			parent = 0
+		}
+		list[parent].children = append(list[parent].children, i+1)
+	}
+	type visit struct {
+		process int
+		up      above
+	}
+	var t tree
+	name := containerNamer(r.GetContainer())
+	stack := []visit{{}}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		down := v.up
+		if p := list[v.process]; v.process > 0 {
+			if p.isGap {
+				down = t.addGap("... (not known)", down)
+			}
+			down = t.add(p, down, name)
+		}
+		for _, child := range slices.Backward(list[v.process].children) {
+			stack = append(stack, visit{child, down})
+		}
+	}
+	return t
+}
+
+// ancestor is a process that is known as an ancestor.
+func ancestor(a *pb.Ancestor, event *timestamppb.Timestamp) process {
+	p := process{node: node{
+		name: either(a.GetName(), a.GetExePath()), command: a.GetCommandLine(), source: provenance(a.GetProvenance()),
+	}, user: userOf{a.GetUser()}, unit: a.GetSystemdUnit(), place: place{a.GetWorkload(), a.GetContainerId()}}
+	if a == nil {
+		return p
+	}
+	p.pid = a.Pid
+	if a.GetEnded() {
+		p.source = join(", ", p.source, "ended")
+	}
+	if isRenamed(a.GetName(), a.GetExePath()) {
+		p.facts = append(p.facts, line{}.words("executable ").value(a.GetExePath()))
+	}
+	p.addNamespacePID(a.Pid, a.NamespacePid)
+	if l := moment(a.GetStartTime(), event); len(l) > 0 {
+		p.roomy = append(p.roomy, line{}.words("started ").join(l))
+	}
+	return p
+}
+
+// isRenamed reports whether a process goes by another name than that of its executable.
+func isRenamed(name, exe string) bool {
+	const kernelName = 15 // bytes that the kernel keeps of a name
+	base := path.Base(exe)
+	return name != "" && exe != "" && name != exe && name != base && name != base[:min(len(base), kernelName)]
+}
+
+func (p *process) addNamespacePID(pid, inNamespace *int64) {
+	if inNamespace != nil && (pid == nil || *pid != *inNamespace) {
+		p.facts = append(p.facts, line{}.words("pid ").number(*inNamespace).words(" in its namespace"))
+	}
 }
 
 // completeness says how far up the chain is known.
-func completeness(top node, complete bool) line {
-	if complete {
-		return line{}.words("The chain is complete up to pid 1.")
+func completeness(r *pb.Report) line {
+	name, pid := either(r.GetProcess().GetName(), r.GetProcess().GetExePath()), r.GetProcess().GetPid()
+	if a := sortedAncestors(r); len(a) > 0 {
+		name, pid = either(a[0].GetName(), a[0].GetExePath()), a[0].GetPid()
 	}
-	if top.pid != nil && *top.pid == 1 {
-		return line{}.words("The chain reaches pid 1, but is not complete.")
-	}
-	l := line{}.words("The chain above ")
 	switch {
-	case top.name != "":
-		l = l.value(top.name)
-	case top.pid != nil:
-		l = l.words("pid ").number(*top.pid)
+	case r.GetAncestryComplete():
+		return line{}.words("The chain is complete up to pid 1.")
+	case pid == 1:
+		return line{}.words("The chain reaches pid 1, but is not complete.")
+	case name != "":
+		return line{}.words("The chain above ").value(name).words(" is not known.")
+	case pid != 0:
+		return line{}.words("The chain above pid ").number(pid).words(" is not known.")
 	default:
-		l = l.words("this")
+		return line{}.words("The chain above this is not known.")
 	}
-	return l.words(" is not known.")
-}
-
-// as adds whom the process runs as.
-func (n node) as(u *pb.User) node {
-	if u != nil {
-		n.user, n.uid = u.GetName(), u.Uid
-	}
-	return n
 }
 
 func provenance(p pb.Provenance) string {
@@ -110,63 +197,34 @@ func provenance(p pb.Provenance) string {
 	}
 }
 
-// appendLines appends the tree, each line with indent before it and at most so many columns
-// wide in all. Names and command lines that could be taken for something else are in quotes.
-func (t tree) appendLines(dst []byte, indent string, columns int) []byte {
-	for depth, n := range t {
-		in := len(indent) + min(2*depth, maxTreeIndent)
-		dst = append(dst, indent...)
-		dst = append(dst, blank[:in-len(indent)]...)
-		dst = n.appendLine(dst, columns-in)
-		dst = append(dst, '\n')
-	}
-	return dst
-}
-
-// appendLine appends one process within so many columns. The command line gives way first,
-// then the user, then the end of the name.
-func (n node) appendLine(dst []byte, columns int) []byte {
-	if n.gap != "" {
-		return append(dst, n.gap...)
-	}
-	const (
-		maxName = 24 // columns; the kernel's names have at most 15 bytes
-		minName = 8  // columns
-		minRoom = 12 // columns; less of a command line says nothing
-	)
-	pid, note := n.pidWord(), ""
-	if n.note != "" {
-		note = " [" + n.note + "]"
-	}
-	columns -= len(pid) + len(note)
-	name := appendNarrowName(nil, either(n.name, "?"), max(minName, min(maxName, columns)))
-	columns -= columnsOf(name)
-	user := n.appendUser(nil, maxName)
-	if len(user) > 0 && columnsOf(user) > columns {
-		user = nil
-	}
-	columns -= columnsOf(user)
-	dst = append(append(dst, name...), pid...)
-	if n.command != "" && n.command != n.name && columns > minRoom {
-		dst = appendNarrow(append(dst, ' '), n.command, columns-1)
-	}
-	return append(append(dst, user...), note...)
-}
-
-func (n node) pidWord() string {
-	if n.pid == nil {
+// pidSource says where a pid is known from that the alert did not bring.
+func pidSource(p pb.Provenance) string {
+	switch p {
+	case pb.Provenance_PROVENANCE_PROCESS_TABLE:
+		return "from the process table"
+	case pb.Provenance_PROVENANCE_PROCFS:
+		return "from /proc"
+	case pb.Provenance_PROVENANCE_INFERRED:
+		return "inferred"
+	default:
 		return ""
 	}
-	return " (pid " + strconv.FormatInt(*n.pid, 10) + ")"
 }
 
-func (n node) appendUser(dst []byte, maxName int) []byte {
-	switch {
-	case n.user != "":
-		return appendNarrowName(append(dst, " user "...), n.user, maxName)
-	case n.uid != nil:
-		return strconv.AppendUint(append(dst, " uid "...), uint64(*n.uid), 10)
-	default:
-		return dst
+// login says how somebody came to be on the host.
+func login(m *pb.Login) line {
+	if m == nil {
+		return nil
 	}
+	l := line{}.words(choose(m.GetRemote(), "remote", ""))
+	if m.GetService() != "" {
+		l = l.words(choose(len(l) > 0, " ", "") + "through ").value(m.GetService())
+	}
+	if m.GetSession() != "" {
+		l = l.comma().words("session ").value(m.GetSession())
+	}
+	if evidence := present(m.GetEvidence()...); len(l) > 0 && len(evidence) > 0 {
+		l = l.words(" (from ").values(evidence).words(")")
+	}
+	return l
 }

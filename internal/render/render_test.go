@@ -48,7 +48,7 @@ func render(t testing.TB, f Format, r *pb.Report) string {
 
 func TestGolden(t *testing.T) {
 	for name, r := range reports(t) {
-		for f, ext := range map[Format]string{JSON: ".json", Markdown: ".md", Text: ".txt"} {
+		for f, ext := range map[Format]string{JSON: ".json", Markdown: ".md", Text: ".txt", HTML: ".html"} {
 			t.Run(name+ext, func(t *testing.T) {
 				file := filepath.Join("testdata", name+ext)
 				got := render(t, f, r)

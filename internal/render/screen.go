@@ -260,7 +260,7 @@ func title(r *pb.Report) line {
 
 // where says where it happened: pod, container, host, or the API that was asked.
 func where(r *pb.Report) line {
-	l := place(r)
+	l := placeOf(r)
 	host := r.GetHost()
 	switch {
 	case host == "":
@@ -274,8 +274,8 @@ func where(r *pb.Report) line {
 	}
 }
 
-// place is where without the name of the host.
-func place(r *pb.Report) line {
+// placeOf is where without the name of the host.
+func placeOf(r *pb.Report) line {
 	var l line
 	c, k := r.GetContainer(), r.GetKubernetes()
 	switch {

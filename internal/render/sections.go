@@ -1,21 +1,20 @@
 package render
 
 import (
-	"strconv"
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
 // layAnalysis lays out what a match means in general, all findings, what they do not show, and what would make them harmless.
-func layAnalysis(r *pb.Report) []block {
+func layAnalysis(r *pb.Report, n numbering) []block {
 	var out []block
 	if l := prose(r.GetMeaning()); len(l) > 0 {
 		out = append(out, subheading(line{}.words("What a match of this rule means")), paragraph(l))
 	}
 	var shown bullets
 	for _, f := range r.GetShown() {
-		if l := finding(f); len(l) > 0 {
+		if l := finding(f, n); len(l) > 0 {
 			shown = append(shown, l)
 		}
 	}
@@ -36,18 +35,23 @@ func layAnalysis(r *pb.Report) []block {
 	return out
 }
 
-// finding is a statement, how sure it is, and the fields that it rests on.
-func finding(f *pb.Finding) line {
+// finding is a statement, how sure it is, and the fields and alerts that it rests on.
+func finding(f *pb.Finding, n numbering) line {
 	l := sentence(f.GetStatement())
-	sure, evidence := confidence(f.GetConfidence()), present(f.GetEvidence()...)
-	if len(l) == 0 || sure == "" && len(evidence) == 0 {
+	if len(l) == 0 {
+		return nil
+	}
+	about := line{}.words(confidence(f.GetConfidence()))
+	if evidence := present(f.GetEvidence()...); len(evidence) > 0 {
+		about = about.comma().words("from ").values(evidence)
+	}
+	if alerts := n.list(f.GetAlertIds()); alerts != "" {
+		about = about.comma().words(alerts)
+	}
+	if len(about) == 0 {
 		return l
 	}
-	l = l.words(" (" + sure)
-	if len(evidence) > 0 {
-		l = l.words(choose(sure == "", "from ", ", from ")).values(evidence)
-	}
-	return l.words(")")
+	return l.words(" (").join(about).words(")")
 }
 
 func confidence(c pb.Confidence) string {
@@ -114,31 +118,6 @@ func layAction(number int, a *pb.Action) action {
 // toolLine is the tool, as an introduction to the snippet.
 func (a action) toolLine() line {
 	return line{}.words(strings.Trim(a.tool, " ") + choose(a.snippet == "", ".", ":"))
-}
-
-// layAlerts lays out the alerts of a report that has more than one.
-func layAlerts(groups []*pb.AlertGroup) []block {
-	var total uint64
-	g := grid{head: []string{"Rule", "Priority", "Count", "First", "Last"}}
-	for _, a := range groups {
-		o := a.GetOccurrences()
-		total += max(o.GetCount(), 1)
-		number := line{}.words(strconv.FormatUint(o.GetCount(), 10))
-		if o.GetDistinct() > 1 {
-			number = number.words(" (" + strconv.FormatUint(o.GetDistinct(), 10) + " targets)")
-		}
-		g.rows = append(g.rows, []line{
-			line{}.value(a.GetRule()),
-			line{}.value(a.GetPriority()),
-			number,
-			line{}.words(exactly(o.GetFirstTime())),
-			line{}.words(exactly(o.GetLastTime())),
-		})
-	}
-	if total < 2 {
-		return nil
-	}
-	return []block{g}
 }
 
 // layRule lays out what the rule's file says of it.

@@ -16,6 +16,9 @@ const (
 	labelWidth = 18
 	// wideLabelWidth is the room for a label of the first screen.
 	wideLabelWidth = 15
+	// clockWidth and offsetWidth are the room for the times of a timeline.
+	clockWidth  = 17
+	offsetWidth = 15
 )
 
 // blank is a line of spaces, rule the line that a report begins with.
@@ -27,10 +30,10 @@ const (
 // text writes documents for a terminal. Only what is ours begins a line without a space:
 // rules of "=", headings, and the line with urgency and title.
 //
-// heading, subheading, label and the urgency in screen are where colour would go; wrap
-// counts columns, so its input must be free of it.
+// Marks for colour go around what is wrapped, never into it: wrap counts columns.
 type text struct {
-	dst []byte
+	dst    []byte
+	colour bool
 	// flat is the line at hand, made visible.
 	flat []byte
 	// indent stands before the content of the current block.
@@ -39,8 +42,8 @@ type text struct {
 	tight bool
 }
 
-func appendText(dst []byte, d *document) []byte {
-	t := &text{dst: dst}
+func appendText(dst []byte, d *document, colour bool) []byte {
+	t := &text{dst: dst, colour: colour, indent: textIndent}
 	t.screen(&d.screen)
 	for _, s := range d.sections {
 		t.heading(s.heading)
@@ -64,7 +67,11 @@ func (t *text) screen(s *screen) {
 	if urgency == "" {
 		urgency = "REPORT"
 	}
-	t.put(urgency+": ", textIndent, s.title)
+	t.mark(urgencyMark(s.urgency))
+	t.dst = append(append(t.dst, urgency...), ':')
+	t.unmark()
+	t.dst = append(t.dst, ' ')
+	t.wrap(s.title, len(urgency)+len(": "), len(textIndent))
 	place := line{}.join(s.where)
 	if s.when != "" {
 		place = place.comma().words(s.when)
@@ -80,7 +87,8 @@ func (t *text) screen(s *screen) {
 		t.newline()
 	}
 	for _, f := range facts {
-		t.row(f.label, f.cell, wideLabelWidth)
+		t.screenLabel(f.label)
+		t.cell(f.cell, wideLabelWidth)
 	}
 	for i, a := range s.doFirst {
 		label := ""
@@ -93,32 +101,47 @@ func (t *text) screen(s *screen) {
 
 // numbered writes a thing to do on the first screen.
 func (t *text) numbered(label string, number int, title line) {
-	t.label(label, wideLabelWidth)
+	t.screenLabel(label)
 	t.dst = append(strconv.AppendInt(t.dst, int64(number), 10), ". "...)
-	hang := len(textIndent) + wideLabelWidth + len("1. ")
+	hang := len(t.indent) + wideLabelWidth + len("1. ")
 	t.wrap(title, hang, hang)
 }
 
 func (t *text) heading(s string) {
 	t.newline()
+	t.mark(bold)
 	t.dst = append(t.dst, strings.ToUpper(s)...)
+	t.unmark()
 	t.newline()
 	t.tight = true
 }
 
+// screenLabel writes a label of the first screen.
+func (t *text) screenLabel(s string) {
+	t.mark(bold)
+	t.label(s, wideLabelWidth)
+	t.unmark()
+}
+
 // label writes a label of ours and fills it up to the given width.
 func (t *text) label(s string, width int) {
-	t.dst = append(append(t.dst, textIndent...), s...)
+	t.dst = append(t.dst, t.indent...)
+	t.dst = append(t.dst, s...)
 	t.dst = append(t.dst, blank[:width-len(s)]...)
 }
 
-// row writes a labelled value. Alone in its row, a value needs no quotes.
+// row writes a labelled value.
 func (t *text) row(label string, cell line, width int) {
 	t.label(label, width)
+	t.cell(cell, width)
+}
+
+// cell writes a value behind its label. Alone, a value needs no quotes.
+func (t *text) cell(cell line, width int) {
 	if len(cell) == 1 && cell[0].kind == spanValue {
 		cell = line{{kind: spanWords, text: cell[0].text}}
 	}
-	hang := len(textIndent) + width
+	hang := len(t.indent) + width
 	t.wrap(cell, hang, hang)
 }
 
@@ -148,6 +171,8 @@ func (t *text) block(b block) {
 		t.grid(b)
 	case tree:
 		t.dst = b.appendLines(t.dst, t.indent, textWidth)
+	case timeline:
+		t.timeline(b)
 	case code:
 		t.apart()
 		t.code(b.text)
@@ -167,7 +192,9 @@ func (t *text) apart() {
 
 func (t *text) subheading(l line) {
 	t.indent = textDeeper
+	t.mark(bold)
 	t.put(textIndent, textDeeper, l)
+	t.unmark()
 }
 
 // grid writes each row as a paragraph, for its columns together are wider than a terminal.
@@ -180,6 +207,16 @@ func (t *text) grid(g grid) {
 			}
 		}
 		t.put(t.indent+"- ", t.indent+"  ", l)
+	}
+}
+
+// timeline writes each thing that happened behind its time and how far it lies from the event.
+func (t *text) timeline(list timeline) {
+	hang := len(t.indent) + clockWidth + offsetWidth
+	for _, h := range list {
+		t.label(h.clock, clockWidth)
+		t.dst = append(append(t.dst, h.offset...), blank[:offsetWidth-len(h.offset)]...)
+		t.wrap(h.what, hang, hang)
 	}
 }
 
