@@ -1,6 +1,9 @@
 package enrich
 
 import (
+	"slices"
+	"strings"
+
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 )
@@ -23,6 +26,21 @@ func (s *scene) actions() {
 		}
 		s.r.Actions = append(s.r.Actions, out)
 	}
+	s.askForDrill()
+}
+
+// askForDrill puts the question for a drill second, where a test tool's name was found and the
+// playbook does not ask: it is quick, and it never replaces the look at the evidence.
+func (s *scene) askForDrill() {
+	asks := func(a *pb.Action) bool { return strings.Contains(a.GetTitle(), "drill") }
+	if !s.drillHinted || slices.ContainsFunc(s.r.Actions, asks) {
+		return
+	}
+	s.r.Actions = slices.Insert(s.r.Actions, min(1, len(s.r.Actions)), &pb.Action{
+		Phase: pb.Phase_PHASE_VERIFY,
+		Title: "Ask whether a drill was planned",
+		Why:   "The name of a test tool is a hint, not a proof; whoever runs drills here can confirm it.",
+	})
 }
 
 // fits reports whether an action for a kind of workload is for this alert's.

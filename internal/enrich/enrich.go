@@ -124,26 +124,26 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.Network = networkOf(a)
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
-	e.addRule(r.Rule)
-	s := &scene{a: a, r: r, book: e.playbooks.Find(subject(r)), general: e.playbooks.General(a.Source)}
+	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: e.playbooks.Find(subject(r)), general: e.playbooks.General(a.Source)}
 	s.tell()
 	s.weigh(e.urgency)
 	return r
 }
 
-// addRule adds what the rule files say of a rule.
-func (e *Enricher) addRule(to *pb.Rule) {
+// addRule adds what the rule files say of a rule, and returns it; without one, an empty rule.
+func (e *Enricher) addRule(to *pb.Rule) rules.Rule {
 	if e.rules == nil {
-		return
+		return rules.Rule{}
 	}
 	rule, ok := e.rules().Rule(to.GetName())
 	if !ok {
-		return
+		return rules.Rule{}
 	}
 	to.Description, to.Condition, to.File = rule.Description, rule.Condition, rule.File
 	if to.GetMaturity() == "" {
 		to.Maturity = rule.Maturity
 	}
+	return rule
 }
 
 // plain is what can be said of any alert without reading its output fields. It is also the

@@ -84,14 +84,14 @@ func TestFilelessExecution(t *testing.T) {
 		t.Errorf("summary:\n%s\nwant:\n%s", r.GetSummary(), want)
 	}
 	want := []*pb.Finding{
-		finding(pb.Confidence_CONFIDENCE_CERTAIN, "The program's image is an anonymous memory file, not on disk.", "proc.exepath", "evt.arg.flags"),
+		finding(pb.Confidence_CONFIDENCE_CERTAIN, "The program is an anonymous memory file, not on disk.", "proc.exepath", "evt.arg.flags"),
 		finding(pb.Confidence_CONFIDENCE_LIKELY, "The process name “3” is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath"),
 		finding(pb.Confidence_CONFIDENCE_POSSIBLE, "The parent is called “event-generator”, as Falco's test tool is: perhaps a drill. A name proves nothing.", "proc.pname"),
 		finding(pb.Confidence_CONFIDENCE_CERTAIN, "A terminal (pts/0) is attached: somebody may be typing.", "proc.tty"),
 		finding(pb.Confidence_CONFIDENCE_CERTAIN, "It ran as root (uid 0) inside the container.", "user.uid", "container.id"),
 		finding(pb.Confidence_CONFIDENCE_CERTAIN, "The execve call succeeded.", "evt.res"),
 		finding(pb.Confidence_CONFIDENCE_CERTAIN, "The container had been up 17.1 s.", "container.start_ts", "time"),
-		finding(pb.Confidence_CONFIDENCE_CERTAIN, "No login user is set, which is normal for services and behind docker or kubectl exec.", "user.loginuid"),
+		finding(pb.Confidence_CONFIDENCE_CERTAIN, "No login user is set: normal for services and behind docker or kubectl exec.", "user.loginuid"),
 	}
 	if diff := cmp.Diff(want, r.GetShown(), protocmp.Transform()); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
@@ -126,9 +126,9 @@ func TestSummaries(t *testing.T) {
 		"opened":                       {"syscall", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "evt.arg.flags": "O_RDONLY|O_CLOEXEC", "proc.name": "cat", "proc.cmdline": "cat /etc/shadow", "user.name": "root", "fd.name": "/etc/shadow", "container.id": "host"}, "“cat /etc/shadow” as “root” opened “/etc/shadow” for reading on the host."},
 		"refused":                      {"syscall", map[string]any{"evt.type": "openat", "evt.res": "EACCES", "proc.name": "cat", "user.uid": 1000, "fd.name": "/etc/shadow"}, "“cat” as uid 1000 tried to open “/etc/shadow” on “h” and was refused (EACCES)."},
 		"failed, as the arguments say": {"syscall", map[string]any{"evt.type": "unlinkat", "evt.args": "res=-21(EISDIR) dirfd=-100(AT_FDCWD) name=/bin/x res=0 ", "evt.arg.name": "/bin/x", "proc.name": "x"}, "“x” tried to remove “/bin/x” on “h”, which failed (EISDIR)."},
-		"arguments of an attacker":     {"syscall", map[string]any{"evt.type": "unlinkat", "evt.args": "name=res=0 res=0", "proc.name": "x"}, "“x” called unlinkat on a file that the alert does not name on “h”, result not recorded."},
-		"result unknown":               {"syscall", map[string]any{"evt.type": "chmod", "evt.arg.filename": "/tmp/a", "proc.name": "chmod", "proc.cmdline": "chmod +x /tmp/a"}, "“chmod +x /tmp/a” called chmod on “/tmp/a” on “h”, result not recorded."},
-		"program start unknown":        {"syscall", map[string]any{"evt.type": "execve", "proc.name": "sh", "proc.cmdline": "sh -c id", "proc.pname": "httpd", "k8s.pod.name": "p", "k8s.ns.name": "n", "container.id": "abc"}, "Program start: “sh -c id” (parent “httpd”) in pod “n/p”, result not recorded."},
+		"arguments of an attacker":     {"syscall", map[string]any{"evt.type": "unlinkat", "evt.args": "name=res=0 res=0", "proc.name": "x"}, "“x” called unlinkat on a path that the alert does not name on “h”, result unknown."},
+		"result unknown":               {"syscall", map[string]any{"evt.type": "chmod", "evt.arg.filename": "/tmp/a", "proc.name": "chmod", "proc.cmdline": "chmod +x /tmp/a"}, "“chmod +x /tmp/a” called chmod on “/tmp/a” on “h”, result unknown."},
+		"program start unknown":        {"syscall", map[string]any{"evt.type": "execve", "proc.name": "sh", "proc.cmdline": "sh -c id", "proc.pname": "httpd", "k8s.pod.name": "p", "k8s.ns.name": "n", "container.id": "abc"}, "Program start: “sh -c id” (parent “httpd”) in pod “n/p”, result unknown."},
 		"program start refused":        {"syscall", map[string]any{"evt.type": "execve", "evt.res": "EPERM", "proc.name": "sh", "user.name": "bob"}, "“sh” as “bob” tried to start a program on “h”, which failed (EPERM)."},
 		"lost process":                 {"syscall", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "fd.name": "/x", "proc.name": "<NA>", "proc.cmdline": nil, "proc.exepath": "", "proc.tty": 0}, "A process that Falco could not name opened “/x” on “h”."},
 		"connection":                   {"syscall", map[string]any{"evt.type": "connect", "evt.res": "EINPROGRESS", "proc.name": "nc", "fd.name": "10.0.0.1:5->1.2.3.4:6", "fd.l4proto": "tcp"}, "“nc” called connect on “10.0.0.1:5->1.2.3.4:6” on “h”, result “EINPROGRESS”."},
@@ -180,9 +180,9 @@ func TestFindings(t *testing.T) {
 		"login user":               {map[string]any{"proc.name": "x", "user.loginuid": 1000, "user.loginname": "bob"}, "logged in as “bob” (uid 1000)"},
 		"container of unknown age": {map[string]any{"container.id": "abc", "container.start_ts": 1728133229850062067}, "!had been up"},
 		"rule without process":     {map[string]any{"container.id": "host", "evt.type": "openat", "fd.name": "/docker/vfs/x"}, "!unpack"},
-		"unpacking":                {map[string]any{"container.id": "host", "evt.type": "openat", "proc.name": "<NA>", "fd.name": "/opt/docker/vfs/dir/4/root/.bash_history"}, "unpack images"},
+		"unpacking":                {map[string]any{"container.id": "host", "evt.type": "openat", "proc.name": "<NA>", "fd.name": "/opt/docker/vfs/dir/4/root/.bash_history"}, "unpacks images"},
 		"drill by session":         {map[string]any{"proc.name": "sh", "proc.sname": "event-generator"}, "The session leader is called “event-generator”"},
-		"memory file failed":       {map[string]any{"proc.name": "3", "proc.exepath": "memfd:x", "evt.type": "execve", "evt.res": "ENOENT"}, "The process's image is an anonymous memory file"},
+		"memory file failed":       {map[string]any{"proc.name": "3", "proc.exepath": "memfd:x", "evt.type": "execve", "evt.res": "ENOENT"}, "The process runs an anonymous memory file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := strings.Join(statements(e.Report(withFields(t, tc.fields))), "\n")

@@ -33,15 +33,24 @@ func (s *scene) find() {
 		s.findUnderServer,
 		s.findRedirect,
 		s.findMining,
+		s.findNetworkTool,
+		s.findEngineClient,
+		s.findAccount,
+		s.findDeeds,
 		s.findEncoded,
+		s.findCode,
 		s.findLostProcess,
 		s.findPlace,
+		s.findNamed,
 		s.findMode,
 		s.findMounts,
 		s.findChangedImage,
 		s.findOpenPlace,
+		s.findEnvironment,
+		s.findRuntimePart,
 		s.findPeer,
 		s.findPrivileged,
+		s.findNearException,
 		s.findDrill,
 		s.findDownload,
 		s.findEntry,
@@ -62,13 +71,13 @@ func (s *scene) findMemoryImage() {
 	}
 	evidence := []string{"proc.is_exe_from_memfd", "proc.exepath", "evt.arg.flags"}
 	if !isExec(s.r.GetEvent().GetType()) || s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
-		s.show(certain, "The process's image is an anonymous memory file, not on disk.", evidence...)
+		s.show(certain, "The process runs an anonymous memory file, not a file on disk.", evidence...)
 		if !s.didNotHappen() {
 			s.raise(page, "A program that exists only in memory.")
 		}
 		return
 	}
-	s.show(certain, "The program's image is an anonymous memory file, not on disk.", evidence...)
+	s.show(certain, "The program is an anonymous memory file, not on disk.", evidence...)
 	s.raise(page, "A program that exists only in memory was started.")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
 		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
@@ -84,19 +93,28 @@ func (s *scene) findFailure() {
 	switch s.outcome() {
 	case pb.Outcome_OUTCOME_REFUSED:
 		s.show(certain, "The kernel refused the "+call+" call ("+s.resultName()+").", "evt.res", "evt.args")
-		s.notShown("That it succeeded: the call was refused.")
+		s.notShown("That it succeeded.")
+		s.failedStart()
 	case pb.Outcome_OUTCOME_FAILED:
 		s.show(certain, "The "+call+" call failed ("+s.resultName()+").", "evt.res", "evt.args")
-		s.notShown("That it succeeded: the call failed.")
+		s.notShown("That it succeeded.")
+		s.failedStart()
 	case pb.Outcome_OUTCOME_SUCCEEDED:
 	default:
 		switch {
 		case s.r.GetEvent().GetType() == "container": // not a call that could fail
 		case s.r.GetEvent().GetResult() != "":
-			s.notShown("Whether the call succeeded: its result is " + quote(s.r.GetEvent().GetResult()) + ".")
+			s.notShown("Whether it succeeded: its result is " + quote(s.r.GetEvent().GetResult()) + ".")
 		default:
-			s.notShown("Whether the call succeeded: the alert has no result.")
+			s.notShown("Whether it succeeded.")
 		}
+	}
+}
+
+// failedStart: the process of a program start that failed is the one that tried.
+func (s *scene) failedStart() {
+	if isExec(s.r.GetEvent().GetType()) {
+		s.notShown("Which program failed to start: the fields are of the one that tried.")
 	}
 }
 
@@ -117,7 +135,7 @@ func (s *scene) findLostProcess() {
 	}
 	s.notShown("Which process did it: Falco had already lost sight of it.")
 	if path := s.r.GetFile().GetPath(); s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && isEngineStorage(path) {
-		s.show(likely, "The path lies in a container engine's storage: engines write it when they unpack images.", "fd.name")
+		s.show(likely, "The path lies in a container engine's storage, where it unpacks images.", "fd.name")
 		s.harmlessIf("a container image was being pulled or a container started at that time")
 	}
 }
@@ -133,8 +151,13 @@ func isEngineStorage(path string) bool {
 	return false
 }
 
-// findChangedImage: the program was not part of the container's image.
+// findChangedImage: the program was not part of the container's image, or was written only just
+// before it ran.
 func (s *scene) findChangedImage() {
+	const fresh = int64(5 * time.Minute)
+	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_proc_start"); ok && n >= 0 && n < fresh {
+		s.show(certain, "The program's file was written or changed "+duration(time.Duration(n))+" before the process started.", "proc.exe_ino.ctime_duration_proc_start")
+	}
 	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
 		return
 	}
@@ -144,52 +167,17 @@ func (s *scene) findChangedImage() {
 			s.raise(today, "A program that was not in the container's image.")
 		}
 	}
+	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_pidns_start"); ok && n > 0 {
+		s.show(certain, "The program's file was written or changed "+duration(time.Duration(n))+" after the container started.", "proc.exe_ino.ctime_duration_pidns_start")
+	} else if at, ok := s.a.FieldTime("proc.exe_ino.mtime"); ok && s.containerStartKnown() && at.After(s.r.GetContainer().GetStartTime().AsTime()) && !at.After(s.a.Time()) {
+		s.show(certain, "The program's file was written "+duration(at.Sub(s.r.GetContainer().GetStartTime().AsTime()))+" after the container started.", "proc.exe_ino.mtime", "container.start_ts")
+	}
 }
 
 // changedImage reports whether the program's file lies in the container's upper layer.
 func (s *scene) changedImage() bool {
 	p := s.r.GetProcess()
 	return p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER")
-}
-
-// drillTool is the name of Falco's own test tool, which its alerts are often made with.
-const drillTool = "event-generator"
-
-// findDrill: a name that belongs to a test tool. It proves nothing, since names are chosen
-// freely, and it never lowers the urgency.
-func (s *scene) findDrill() {
-	who, evidence := s.drill()
-	if who == "" {
-		return
-	}
-	s.show(possible, who+" is called "+quote(drillTool)+", as Falco's test tool is: perhaps a drill. A name proves nothing.", evidence)
-	s.harmlessIf("a drill with Falco's event-generator was planned here")
-}
-
-// drill says which process has the name of the test tool, and which field says so.
-func (s *scene) drill() (who, evidence string) {
-	for _, anc := range s.r.GetAncestry() {
-		name, exe, who := "proc.aname["+strconv.FormatUint(uint64(anc.GetLevel()), 10)+"]", "proc.aexepath["+strconv.FormatUint(uint64(anc.GetLevel()), 10)+"]", "An ancestor"
-		if anc.GetLevel() == 1 {
-			name, exe, who = "proc.pname", "proc.pexepath", "The parent"
-		}
-		if anc.GetName() == drillTool {
-			return who, name
-		}
-		if strings.HasSuffix(anc.GetExePath(), "/"+drillTool) {
-			return "The program of " + strings.ToLower(who[:1]) + who[1:], exe
-		}
-	}
-	switch p := s.r.GetProcess(); {
-	case p.GetName() == drillTool:
-		return "The process", "proc.name"
-	case strings.HasSuffix(p.GetExePath(), "/"+drillTool):
-		return "The program", "proc.exepath"
-	case p.GetSession().GetName() == drillTool:
-		return "The session leader", "proc.sname"
-	default:
-		return "", ""
-	}
 }
 
 // findUser: root, inside a container or on the host.
@@ -219,18 +207,12 @@ func (s *scene) findTerminal() {
 	}
 }
 
-// findContainerAge: how long the container had been up. Falco gives the boot time for a
-// container that it knows nothing else of, so that the container's name must be known.
+// findContainerAge: how long the container had been up.
 func (s *scene) findContainerAge() {
-	c := s.r.GetContainer()
-	if c.GetName() == "" || c.GetStartTime() == nil {
-		return
+	if s.containerStartKnown() {
+		age := s.a.Time().Sub(s.r.GetContainer().GetStartTime().AsTime())
+		s.show(certain, "The container had been up "+duration(age)+".", "container.start_ts", "time")
 	}
-	age := s.a.Time().Sub(c.GetStartTime().AsTime())
-	if age < 0 {
-		return
-	}
-	s.show(certain, "The container had been up "+duration(age)+".", "container.start_ts", "time")
 }
 
 // duration writes a time span in the one or two units that matter.
@@ -259,7 +241,7 @@ func (s *scene) findLoginUser() {
 		if v, _ := s.a.Lookup("user.loginuid"); v.Text() != "-1" && v.Text() != "4294967295" {
 			return // Falco did not know
 		}
-		s.show(certain, "No login user is set, which is normal for services and behind docker or kubectl exec.", "user.loginuid")
+		s.show(certain, "No login user is set: normal for services and behind docker or kubectl exec.", "user.loginuid")
 		s.notShown("Which person it was: no login user is set.")
 		return
 	}
@@ -272,6 +254,9 @@ func (s *scene) findLoginUser() {
 
 // findDrops: what Falco lost.
 func (s *scene) findDrops() {
+	if n, ok := s.a.Int("scap.n_drops"); ok && n >= 0 {
+		s.show(certain, "Falco has lost "+plural(n, "system call")+" since it started.", "scap.n_drops")
+	}
 	n, ok := s.a.Int("n_drops")
 	if !ok || n <= 0 {
 		return

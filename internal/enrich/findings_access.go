@@ -23,8 +23,14 @@ func (s *scene) touches() []touched {
 	if _, ok := s.a.Text(field); !ok {
 		field = "evt.arg." + s.pathArgument(f.GetPath())
 	}
+	if _, ok := s.a.Text(field); !ok {
+		field = "evt.args"
+	}
 	first := touched{path: f.GetPath(), field: field, writes: s.writes()}
 	second := touched{path: f.GetNewPath(), field: "evt.arg.newpath", writes: true}
+	if _, ok := s.a.Text(second.field); !ok {
+		second.field = "evt.args"
+	}
 	switch {
 	case strings.HasPrefix(call, "link"):
 		first.writes, first.how = false, "A second name for"
@@ -42,7 +48,7 @@ func (s *scene) findPlace() {
 		if !ok {
 			continue
 		}
-		s.show(likely, quote(t.path)+" holds "+p.holds+".", t.field)
+		s.show(likely, quote(t.path)+" "+p.tells()+".", t.field)
 		switch {
 		case s.didNotHappen():
 		case p.grave && t.writes && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED:
@@ -138,6 +144,9 @@ func (s *scene) findPeer() {
 			s.raise(today, "Access to the cloud's metadata service, which hands out credentials.")
 		}
 	}
+	if n := s.r.GetNetwork(); len(ends) == 0 && n.GetFamily() == "unix" {
+		s.show(certain, "The connection is a unix socket: it does not leave the machine.", "fd.type")
+	}
 }
 
 // metadataService is the address at which AWS, Google Cloud, Azure and others serve an
@@ -150,7 +159,7 @@ func scope(addr netip.Addr) string {
 	case addr == metadataService():
 		return "the metadata service of a cloud instance"
 	case addr.IsLoopback():
-		return "this host itself (loopback)"
+		return "loopback: it does not leave the machine"
 	case addr.IsUnspecified():
 		return "no particular host"
 	case addr.IsPrivate():
@@ -218,16 +227,22 @@ func granted(code uint32) bool { return code == 101 || code >= 200 && code < 300
 
 // findMode: what a change of mode makes of a file.
 func (s *scene) findMode() {
-	if call := s.r.GetEvent().GetType(); !strings.Contains(call, "chmod") || s.didNotHappen() {
+	call, mode := s.r.GetEvent().GetType(), s.r.GetEvent().GetArguments()["mode"]
+	if strings.HasPrefix(call, "open") || call == "creat" {
+		if n, err := strconv.ParseUint(mode, 8, 16); err == nil && n&0o111 != 0 && !s.didNotHappen() {
+			s.show(certain, "The open gives a new file execute bits (mode "+mode+").", "evt.arg.mode")
+		}
 		return
 	}
-	mode := s.r.GetEvent().GetArguments()["mode"]
+	if !strings.Contains(call, "chmod") || s.didNotHappen() {
+		return
+	}
 	switch {
 	case strings.Contains(mode, "S_ISUID"):
-		s.show(certain, "The new mode has the setuid bit: whoever runs the file gets its owner's rights.", "evt.arg.mode")
+		s.show(certain, "The setuid bit is set: the file runs with its owner's rights.", "evt.arg.mode")
 		s.raise(today, "A setuid file.")
 	case strings.Contains(mode, "S_ISGID"):
-		s.show(certain, "The new mode has the setgid bit: whoever runs the file gets its group's rights.", "evt.arg.mode")
+		s.show(certain, "The setgid bit is set: the file runs with its group's rights.", "evt.arg.mode")
 	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
 		s.show(certain, "The new mode has an execute bit.", "evt.arg.mode")
 	default:

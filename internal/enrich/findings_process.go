@@ -1,21 +1,14 @@
 package enrich
 
 import (
+	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
-
-// startsProgram reports whether the event is the start of a program that was not refused.
-func (s *scene) startsProgram() bool {
-	return isExec(s.r.GetEvent().GetType()) && !s.didNotHappen()
-}
-
-// didNotHappen reports whether the result says that the call had no effect.
-func (s *scene) didNotHappen() bool {
-	return s.outcome() == pb.Outcome_OUTCOME_REFUSED || s.outcome() == pb.Outcome_OUTCOME_FAILED
-}
 
 // findUnderServer: a program started below a server. Servers seldom have a reason to start a
 // shell.
@@ -29,6 +22,7 @@ func (s *scene) findUnderServer() {
 			continue
 		}
 		evidence := []string{"proc.name", ancestorField(anc)}
+		defer s.findServerPlace(anc)
 		if isShell(s.r.GetProcess().GetName()) {
 			s.show(likely, "A shell runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
 			s.raise(page, "A shell under a "+kind+".")
@@ -38,6 +32,19 @@ func (s *scene) findUnderServer() {
 		s.raise(today, "A program under a "+kind+".")
 		return
 	}
+}
+
+// findServerPlace: the program that has a server's name lies where no server is installed.
+func (s *scene) findServerPlace(anc *pb.Ancestor) {
+	dir := openPlace(anc.GetExePath())
+	if dir == "" {
+		return
+	}
+	field := "proc.aexepath[" + strconv.FormatUint(uint64(anc.GetLevel()), 10) + "]"
+	if anc.GetLevel() == 1 {
+		field = "proc.pexepath"
+	}
+	s.show(certain, "The program of "+quote(anc.GetName())+" lies below "+dir+": perhaps no server at all.", field)
 }
 
 // ancestorField is the field that an ancestor's name comes from.
@@ -50,6 +57,12 @@ func ancestorField(anc *pb.Ancestor) string {
 
 // findRedirect: a descriptor that leads to a connection, which is how a reverse shell works.
 func (s *scene) findRedirect() {
+	if kind := s.a.String("proc.stdin.type"); kind == "ipv4" || kind == "ipv6" {
+		s.show(certain, "The process reads its input from a network connection.", "proc.stdin.type")
+		if isShell(s.r.GetProcess().GetName()) && !s.didNotHappen() {
+			s.raise(page, "A shell that reads from the network.")
+		}
+	}
 	call, conn := s.r.GetEvent().GetType(), s.r.GetNetwork().GetConnection()
 	if !strings.HasPrefix(call, "dup") || conn == "" || s.didNotHappen() {
 		return
@@ -58,16 +71,17 @@ func (s *scene) findRedirect() {
 	if !isShell(name) && interpreter(name) == "" {
 		return
 	}
-	who := "A " + shellWord(name)
+	word := shellWord(name)
+	who := "A " + word
 	if s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
-		s.show(likely, who+" joined a network connection, as reverse shells do.", "evt.type", "evt.res", "fd.name", "proc.name")
+		s.show(likely, "Reverse-shell pattern: a "+word+" joined a connection.", "evt.type", "evt.res", "fd.name", "proc.name")
 		who += " joined"
 	} else {
-		s.show(likely, who+" asked to join a network connection, as reverse shells do.", "evt.type", "fd.name", "proc.name")
+		s.show(likely, "Reverse-shell pattern: a "+word+" asked to join a connection.", "evt.type", "fd.name", "proc.name")
 		who += " asking to be joined"
 	}
 	if s.withinHost() {
-		s.raise(today, who+" to a connection within the host.")
+		s.raise(today, who+" to a connection that does not leave the machine.")
 		return
 	}
 	s.raise(page, who+" to a network connection.")
@@ -90,8 +104,10 @@ func openPlace(exe string) string {
 	return ""
 }
 
-// findOpenPlace: a program in a folder for temporary files.
+// findOpenPlace: a program in a folder for temporary files, or a script there that a shell was
+// told to run.
 func (s *scene) findOpenPlace() {
+	s.findScriptPlace()
 	dir := openPlace(s.r.GetProcess().GetExePath())
 	if dir == "" {
 		return
@@ -102,6 +118,50 @@ func (s *scene) findOpenPlace() {
 	}
 }
 
+// findScriptPlace: the shell's code begins with a file in such a folder.
+func (s *scene) findScriptPlace() {
+	p := s.r.GetProcess()
+	if !isShell(p.GetName()) {
+		return
+	}
+	_, script, _ := strings.Cut(p.GetCommandLine(), " ")
+	script, _, _ = strings.Cut(strings.TrimLeft(strings.TrimPrefix(script, "-c "), `"' `), " ")
+	dir := openPlace(script)
+	if dir == "" {
+		return
+	}
+	s.show(likely, "The shell was told to run a file below "+dir+", where every user can write.", "proc.name", "proc.cmdline")
+	if s.startsProgram() {
+		s.raise(today, "A script that runs from "+dir+".")
+	}
+}
+
+// isRuntimePart reports whether the program of the process is a part of a container runtime, where
+// a system installs it.
+func (s *scene) isRuntimePart() bool {
+	exe := s.r.GetProcess().GetExePath()
+	switch baseName(exe) {
+	case "containerd-shim-runc-v2", "runc", "crun", "conmon", "dockerd", "containerd":
+	default:
+		return false
+	}
+	switch path.Dir(exe) {
+	case "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin":
+		return true
+	}
+	return false
+}
+
+// findRuntimePart: a container runtime at work, which is seen as if it were in the container that
+// it sets up.
+func (s *scene) findRuntimePart() {
+	if !s.isRuntimePart() || s.changedImage() {
+		return
+	}
+	s.show(likely, "The program is a container runtime's, "+quote(s.r.GetProcess().GetExePath())+": setting up a container makes such events.", "proc.exepath")
+	s.harmlessIf("a container was being started or stopped at that time")
+}
+
 // findMining: the protocol of mining pools in the arguments. A tool that only prints text
 // mentions it and mines nothing.
 func (s *scene) findMining() {
@@ -110,8 +170,11 @@ func (s *scene) findMining() {
 		return
 	}
 	if isTextTool(p.GetName()) && isSystemProgram(p.GetExePath()) && isTextTool(baseName(p.GetExePath())) && !s.changedImage() {
-		s.show(likely, "The program is the system's "+quote(baseName(p.GetExePath()))+": the pool's address seems only mentioned.", "proc.name", "proc.exepath", "proc.cmdline")
-		s.notShown("That anything was mined.")
+		s.show(likely, "The program is the system's "+quote(baseName(p.GetExePath()))+": the pool seems only mentioned.", "proc.name", "proc.exepath", "proc.cmdline")
+		if !slices.ContainsFunc(s.book.NotShown, func(n string) bool { return strings.Contains(n, "mined") }) {
+			s.notShown("That anything was mined.")
+		}
+		s.mentionOnly = true
 		return
 	}
 	s.show(likely, "The command line names a mining pool (stratum).", "proc.cmdline")
@@ -120,41 +183,49 @@ func (s *scene) findMining() {
 	}
 }
 
-// findEncoded: a command hidden in base64.
-func (s *scene) findEncoded() {
-	cmd := s.r.GetProcess().GetCommandLine()
-	text := decodedBase64(cmd)
-	if text == "" || strings.Contains(cmd, "Basic ") || strings.Contains(cmd, "Bearer ") {
-		return // in the second case it is a credential
-	}
-	s.show(certain, "A word of the command line is base64 of "+quote(text)+".", "proc.cmdline")
-	if code := inlineCode(s.r.GetProcess().GetName(), cmd); code != "" || strings.Contains(cmd, "base64") {
-		s.raise(today, "A command hidden in base64.")
-	}
-}
-
-// findDownload: the program's work is to fetch or send files.
-func (s *scene) findDownload() {
-	if p := s.r.GetProcess(); s.startsProgram() && isDownloader(p.GetName()) {
-		s.show(certain, "The program "+quote(p.GetName())+" is made to fetch or send data over the network.", "proc.name")
-		s.notShown("What was fetched or sent, or whether anything was.")
-	}
-}
-
 // findEntry: how the process came into the container.
 func (s *scene) findEntry() {
 	p, chain := s.r.GetProcess(), s.r.GetAncestry()
-	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER || p == nil || p.NamespacePid == nil {
+	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER || p == nil || s.isRuntimePart() {
 		return
 	}
 	if len(chain) == 0 || chain[0].GetLevel() != 1 || !isRuntime(chain[0].GetName()) {
-		return // pid 1 of a nested namespace, or something within the container
+		s.findEntryAbove() // pid 1 of a nested namespace, or something within the container
+		return
+	}
+	if p.NamespacePid == nil {
+		return
 	}
 	if p.GetNamespacePid() == 1 {
 		s.show(likely, "It is the container's first process (pid 1 in it).", "proc.vpid", "proc.pname")
 		return
 	}
 	s.show(possible, "It may have been started from outside, as docker exec or kubectl exec does.", "proc.vpid", "proc.pname")
+}
+
+// entryDelay is how long after the container a process right below its runtime must have started
+// to be no part of its start: runtimes take some 100 ms.
+const entryDelay = time.Second
+
+// findEntryAbove: the parent is what came into the container. Its own pid there is not known;
+// that it is not the container's first process shows in when it started, and in that it leads a
+// session with another number.
+func (s *scene) findEntryAbove() {
+	chain, session := s.r.GetAncestry(), s.r.GetProcess().GetSession()
+	if len(chain) < 2 || chain[0].GetLevel() != 1 || chain[1].GetLevel() != 2 || !isRuntime(chain[1].GetName()) {
+		return
+	}
+	if session == nil || session.Id == nil || session.GetId() <= 1 || session.GetName() != chain[0].GetName() {
+		return
+	}
+	start := chain[0].GetStartTime()
+	if start == nil || !s.containerStartKnown() {
+		return
+	}
+	if after := start.AsTime().Sub(s.r.GetContainer().GetStartTime().AsTime()); after > entryDelay {
+		s.show(possible, "Its parent "+quote(chain[0].GetName())+" may have been started from outside, as docker exec does: "+duration(after)+" after the container.",
+			"proc.aname[2]", "proc.sid", "proc.ppid.ts", "container.start_ts")
+	}
 }
 
 // isRuntime reports whether a name is that of what container runtimes put above the processes
@@ -176,8 +247,8 @@ func (s *scene) findOtherName() {
 	if name == "" || base == "" || s.fromMemory() || strings.HasPrefix(base, name) || strings.HasPrefix(name, base[:min(len(base), most)]) {
 		return
 	}
-	if isShell(name) && isShell(base) {
-		return
+	if isShell(name) && isShell(base) || base == "busybox" || base == "toybox" || base == "coreutils" {
+		return // the last hold many commands in one program
 	}
 	s.show(certain, "The process is called "+quote(name)+" and its program is "+quote(p.GetExePath())+": a script, a link, or a disguise.", "proc.name", "proc.exepath")
 }

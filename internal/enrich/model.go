@@ -284,10 +284,59 @@ func fileOf(a *alert.Alert) *pb.File {
 			}
 		}
 	}
+	switch call := a.String("evt.type"); {
+	case f.Path != "" || f.NewPath != "":
+	case strings.HasPrefix(call, "rename"):
+		f.Path, f.NewPath = renameInArgs(a.String("evt.args"))
+	default:
+		f.Path = pathInArgs(call, a.String("evt.args"))
+	}
 	if f.Path == "" && f.RawPath == "" && f.NewPath == "" && f.Target == "" {
 		return nil // a mode alone is no file
 	}
 	return f
+}
+
+// pathInArgs reads the path out of evt.args for calls whose only text it is: "res=… dirfd=…
+// name=/a/b flags=0". The path is the process's choice and may look like more arguments: it is
+// taken whole, up to the last that Falco prints behind it.
+func pathInArgs(call, args string) string {
+	switch call {
+	case "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat":
+	default:
+		return ""
+	}
+	for _, key := range [...]string{" name=", " path="} {
+		_, path, ok := strings.Cut(args, key)
+		if !ok {
+			continue
+		}
+		for _, behind := range [...]string{" flags=", " mode="} {
+			if i := strings.LastIndex(path, behind); i >= 0 {
+				path = path[:i]
+			}
+		}
+		return strings.TrimSpace(path)
+	}
+	return ""
+}
+
+// renameInArgs reads both paths out of evt.args: "res=0 olddirfd=… oldpath=/a newdirfd=…
+// newpath=/b flags=0". Where a path has such words in itself, it is not known where one ends.
+func renameInArgs(args string) (from, to string) {
+	for _, key := range [...]string{" oldpath=", " newpath=", " newdirfd=", " flags="} {
+		if n := strings.Count(args, key); n > 1 || n == 0 && strings.HasSuffix(key, "path=") {
+			return "", ""
+		}
+	}
+	_, rest, _ := strings.Cut(args, " oldpath=")
+	from, to, ok := strings.Cut(rest, " newpath=")
+	if !ok {
+		return "", ""
+	}
+	from, _, _ = strings.Cut(from, " newdirfd=")
+	to, _, _ = strings.Cut(to, " flags=")
+	return strings.TrimSpace(from), strings.TrimSpace(to)
 }
 
 // alertOf is the alert itself, every field.

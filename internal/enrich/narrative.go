@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 )
 
 // scene is one alert being told: its fields, the report so far, and what is known of its kind.
@@ -18,20 +20,37 @@ type scene struct {
 	book *playbook.Playbook
 	// general is the playbook of the source, whose text is true of every alert of it.
 	general *playbook.Playbook
+	// rule is the rule as the rule files have it; empty where they are not known.
+	rule rules.Rule
 	// raised is the highest urgency that a finding asks for, and why.
 	raised struct {
 		level pb.UrgencyLevel
 		why   string
 	}
+	// drillHinted is whether a name of a test tool was found, mentionOnly whether what the rule
+	// is about is only text in the arguments of a tool that prints or searches text.
+	drillHinted, mentionOnly bool
 }
 
 // tell writes the narrative into the report.
 func (s *scene) tell() {
 	s.r.Summary = s.summary()
 	s.find()
-	s.r.NotShown = append(s.r.NotShown, s.book.NotShown...)
+	for _, sentence := range s.book.NotShown {
+		if s.outcome() != pb.Outcome_OUTCOME_UNSPECIFIED {
+			sentence = strings.Replace(sentence, ", or that the call succeeded.", ".", 1)
+		}
+		if !s.settled(sentence) {
+			s.notShown(sentence)
+		}
+	}
 	s.findLoginUser()
-	s.r.HarmlessIf = append(s.r.HarmlessIf, s.book.HarmlessIf...)
+	s.leaveOpen()
+	if s.isMetrics() {
+		s.r.HarmlessIf = []string{"Falco is configured to print its figures (metrics)"} // no sign of anything else
+	} else {
+		s.r.HarmlessIf = append(s.r.HarmlessIf, s.book.HarmlessIf...)
+	}
 	told := s.book
 	if s.contradicts(told) {
 		told = s.general
@@ -39,6 +58,44 @@ func (s *scene) tell() {
 	s.r.PossibleImpact = append(s.r.PossibleImpact, told.Impact...)
 	s.r.Meaning = told.Means
 	s.actions()
+	s.tellTimeline()
+}
+
+// settled reports whether the alert answers what a playbook leaves open for all alerts of a rule:
+// its result does with "That it worked: refused calls match too", and what is said of containers
+// is no question on the host.
+func (s *scene) settled(sentence string) bool {
+	if s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && strings.Contains(sentence, "container has its own") {
+		return true
+	}
+	if s.outcome() == pb.Outcome_OUTCOME_UNSPECIFIED && s.r.GetKubernetes().GetRequest().GetResponseCode() == 0 {
+		return false
+	}
+	_, reason, _ := strings.Cut(sentence, ": ")
+	for _, word := range [...]string{"refused ", "a refused ", "failed "} {
+		if strings.HasPrefix(reason, word) && strings.Contains(reason, " match") {
+			return true
+		}
+	}
+	return false
+}
+
+// leaveOpen says what the event of a file leaves open, whatever the rule.
+func (s *scene) leaveOpen() {
+	path := s.r.GetFile().GetPath()
+	if !s.isSyscall() || path == "" {
+		return
+	}
+	call := s.r.GetEvent().GetType()
+	told := slices.ContainsFunc(s.r.NotShown, func(n string) bool { return strings.Contains(n, "open") })
+	if strings.HasPrefix(call, "open") && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED && !told {
+		s.notShown("What was read or written: only the open is seen.")
+	}
+	kernel := strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/") || strings.HasPrefix(path, "/dev/")
+	hostTold := slices.ContainsFunc(s.r.NotShown, func(n string) bool { return strings.Contains(n, "host") })
+	if s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER && strings.HasPrefix(path, "/") && !kernel && !hostTold && !s.isRuntimePart() && !s.didNotHappen() {
+		s.notShown("That a file of the host was touched: the path is the container's.")
+	}
 }
 
 // contradicts reports whether a rule's playbook may say more than this alert bears out. It is
@@ -74,6 +131,10 @@ func (s *scene) notShown(sentence string) { s.r.NotShown = append(s.r.NotShown, 
 
 // harmlessIf adds a condition under which this is harmless.
 func (s *scene) harmlessIf(condition string) {
+	drillTold := func(h string) bool { return strings.Contains(condition, "drill") && strings.Contains(h, "drill") }
+	if slices.ContainsFunc(s.book.HarmlessIf, drillTold) {
+		return
+	}
 	if !slices.Contains(s.r.HarmlessIf, condition) && !slices.Contains(s.book.HarmlessIf, condition) {
 		s.r.HarmlessIf = append(s.r.HarmlessIf, condition)
 	}
@@ -122,7 +183,7 @@ func (s *scene) unknownResult() string {
 	if res := s.r.GetEvent().GetResult(); res != "" {
 		return "result " + quote(res)
 	}
-	return "result not recorded"
+	return "result unknown"
 }
 
 // execSummary tells the start of a program. Falco reports the call when it returns: with the
@@ -185,7 +246,7 @@ func (s *scene) requestSummary() string {
 	case code != 0:
 		b.WriteString(", which was answered with HTTP " + strconv.FormatUint(uint64(code), 10) + ".")
 	default:
-		b.WriteString(", result not recorded.")
+		b.WriteString(", result unknown.")
 	}
 	return b.String()
 }
@@ -195,10 +256,15 @@ func (s *scene) internalSummary() string {
 	if n, ok := s.a.Int("n_drops"); ok && n > 0 {
 		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " within about a second; no rule could match what was lost."
 	}
-	if strings.Contains(s.a.Rule, "metrics snapshot") {
+	if s.isMetrics() {
 		return "Falco" + s.onHost() + " reports its own figures."
 	}
 	return "Falco" + s.onHost() + " says of itself: " + quote(alert.PlainLine(s.a.Output)) + "."
+}
+
+// isMetrics reports whether Falco prints its figures, which it does at an interval.
+func (s *scene) isMetrics() bool {
+	return s.a.Kind == alert.KindFalcoInternal && strings.Contains(s.a.Rule, "metrics snapshot")
 }
 
 // subject is the process with its user: “cat /etc/shadow” as “root”.
@@ -257,10 +323,68 @@ func (s *scene) program() string {
 	case cmd == "":
 		return quote(name)
 	case name == "" || strings.HasPrefix(cmd, name):
-		return quote(cmd)
+		return quote(brief(cmd))
 	default:
-		return quote(name) + " (" + quote(cmd) + ")"
+		return quote(name) + " (" + quote(brief(cmd)) + ")"
 	}
+}
+
+// maxBriefWords bounds the words of a command line in the summary, and maxQuoted its characters:
+// the first screen has few, and the whole command line stands in the details.
+const maxBriefWords = 7
+
+// minBrief is how many characters a cut between words must leave.
+const minBrief = 16
+
+// brief is the beginning of a command line, cut between words where it has any; of shells that
+// only start each other the innermost one's code.
+func brief(cmd string) string {
+	if utf8.RuneCountInString(cmd) <= maxQuoted && len(strings.Fields(cmd)) <= maxBriefWords {
+		return cmd
+	}
+	cmd = innermost(cmd)
+	words, in, last, runes := 0, false, 0, 0
+	for i, r := range cmd {
+		blank := r == ' ' || r == '\n' || r == '\t'
+		if blank && in {
+			last = i
+		}
+		if !blank && !in {
+			words++
+		}
+		in = !blank
+		if runes++; words > maxBriefWords || runes > maxQuoted-len(" …") {
+			if utf8.RuneCountInString(cmd[:last]) < minBrief {
+				return cmd // a long word, whose end may tell more than what is before it
+			}
+			return shorten(cmd[:last]) + " …"
+		}
+	}
+	return cmd
+}
+
+// maxShells bounds how many shells in shells are looked into.
+const maxShells = 8
+
+// innermost leaves out the shells between the first and the innermost of a command line such as
+// bash -c bash -c 'sh -c "id"'.
+func innermost(cmd string) string {
+	inner := func(s string) (string, bool) {
+		shell, rest, _ := strings.Cut(s, " ")
+		code, ok := strings.CutPrefix(rest, "-c ")
+		return strings.TrimLeft(code, `"'\ `), ok && isShell(shell)
+	}
+	code, ok := inner(cmd)
+	depth := 0
+	for next := code; ok && depth < maxShells; depth++ {
+		code = next
+		next, ok = inner(code)
+	}
+	if depth < 2 {
+		return cmd
+	}
+	shell, _, _ := strings.Cut(cmd, " ")
+	return shell + " -c … " + code
 }
 
 // object is what the call was about, with what joins it to the verb: a file after before, a
@@ -278,11 +402,11 @@ func (s *scene) object(before string) string {
 		return before + quote(f.GetNewPath())
 	case n.GetConnection() != "":
 		if before == " " {
-			before = " to "
+			before = joiner(s.r.GetEvent().GetType())
 		}
 		return before + quote(n.GetConnection())
 	case needsObject(s.r.GetEvent().GetType()):
-		return before + "a file that the alert does not name"
+		return before + "a path that the alert does not name"
 	default:
 		return ""
 	}

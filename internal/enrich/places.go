@@ -9,10 +9,20 @@ import (
 // that somebody got at it.
 type place struct {
 	holds string
+	// among is what lies around it, where its own name does not tell what it holds.
+	among string
 	// grave is whether writing to it by itself gives an attacker lasting or higher access.
 	grave bool
 	// secret is whether reading it by itself gives away credentials.
 	secret bool
+}
+
+// tells is what is said of the path.
+func (p place) tells() string {
+	if p.among != "" {
+		return "lies among " + p.among
+	}
+	return "holds " + p.holds
 }
 
 // exact are files known by their whole path.
@@ -62,13 +72,13 @@ func below(path string) (place, bool) {
 		{"/var/lib/etcd/", place{holds: "the state of the cluster, secrets included", grave: true, secret: true}},
 		{"/var/run/secrets/kubernetes.io/serviceaccount/", place{holds: "the pod's credentials for the Kubernetes API", secret: true}},
 		{"/run/secrets/kubernetes.io/serviceaccount/", place{holds: "the pod's credentials for the Kubernetes API", secret: true}},
-		{"/var/log/", place{holds: "logs"}},
-		{"/var/lib/rpm/", place{holds: "the list of installed packages"}},
-		{"/var/lib/dpkg/", place{holds: "the list of installed packages"}},
-		{"/bin/", place{holds: "programs of the system"}},
-		{"/sbin/", place{holds: "programs of the system"}},
-		{"/usr/bin/", place{holds: "programs of the system"}},
-		{"/usr/sbin/", place{holds: "programs of the system"}},
+		{"/var/log/", place{among: "the logs"}},
+		{"/var/lib/rpm/", place{among: "the records of installed packages"}},
+		{"/var/lib/dpkg/", place{among: "the records of installed packages"}},
+		{"/bin/", place{among: "the system's programs"}},
+		{"/sbin/", place{among: "the system's programs"}},
+		{"/usr/bin/", place{among: "the system's programs"}},
+		{"/usr/sbin/", place{among: "the system's programs"}},
 	} {
 		if strings.HasPrefix(path, p.prefix) {
 			return p.place, true

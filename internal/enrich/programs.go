@@ -1,11 +1,8 @@
 package enrich
 
 import (
-	"encoding/base64"
 	"path"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // isShell reports whether a name is a shell's.
@@ -88,45 +85,6 @@ func inlineCode(name, cmdline string) string {
 		return ""
 	}
 	return strings.TrimSpace(code)
-}
-
-// Bounds of what is decoded out of a command line.
-const (
-	minEncoded = 16      // shorter words decode to something by chance
-	maxEncoded = 4 << 10 // longer ones are only looked at this far
-)
-
-// decodedBase64 is what the first base64 word of a command line says, if it decodes to text
-// that can be read.
-func decodedBase64(cmdline string) string {
-	isBase64 := func(r rune) bool {
-		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '+' || r == '/' || r == '=')
-	}
-	for word := range strings.FieldsFuncSeq(cmdline, func(r rune) bool { return !isBase64(r) }) {
-		if len(word) < minEncoded {
-			continue
-		}
-		word = word[:min(len(word), maxEncoded)]
-		text, err := base64.StdEncoding.DecodeString(word[:len(word)/4*4])
-		if err == nil && isReadable(string(text)) {
-			return string(text)
-		}
-	}
-	return ""
-}
-
-// isReadable reports whether a text is UTF-8 of printable characters, with blanks or other
-// things between letters as commands have them.
-func isReadable(s string) bool {
-	if !utf8.ValidString(s) || !strings.ContainsAny(s, " /;|&-=.") {
-		return false
-	}
-	for _, r := range s {
-		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
-			return false
-		}
-	}
-	return true
 }
 
 // baseName is the last part of an executable's path.

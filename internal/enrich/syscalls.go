@@ -34,16 +34,32 @@ func describe(call string) (did, do string) {
 		return "redirected a descriptor", "redirect a descriptor"
 	case "connect":
 		return "connected", "connect"
+	case "accept", "accept4":
+		return "accepted a connection", "accept a connection"
+	case "recv", "recvfrom", "recvmsg":
+		return "received data", "receive data"
+	case "send", "sendto", "sendmsg":
+		return "sent data", "send data"
 	case "setns", "unshare":
 		return "changed its namespaces", "change its namespaces"
 	case "init_module", "finit_module":
 		return "loaded a kernel module", "load a kernel module"
 	case "userfaultfd":
-		return "took over page faults (userfaultfd)", "take over page faults (userfaultfd)"
+		return "called userfaultfd", "call userfaultfd"
 	case "":
 		return "made a call", "make a call"
 	default:
 		return "made the call " + visible(call), "make the call " + visible(call)
+	}
+}
+
+// joiner joins a connection to the words for a call.
+func joiner(call string) string {
+	switch did, _ := describe(call); did {
+	case "accepted a connection", "received data", "sent data":
+		return " on "
+	default:
+		return " to "
 	}
 }
 

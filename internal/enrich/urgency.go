@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"strings"
 	"time"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -61,8 +62,17 @@ func (s *scene) weigh(u Urgency) {
 	u = u.withDefaults()
 	out := u.byPriority(s.a.Priority)
 	if s.a.Kind == alert.KindRule {
-		if s.raised.level > out.GetLevel() {
+		switch {
+		case s.raised.level > out.GetLevel():
 			out = &pb.Urgency{Level: s.raised.level, Why: s.raised.why}
+		case s.mentionOnly && out.GetLevel() == page:
+			out = &pb.Urgency{Level: today, Why: "Only text in the arguments of a text tool."}
+		case out.GetLevel() == page && s.raised.level < page && s.withinHost():
+			out = &pb.Urgency{Level: today, Why: "The connection does not leave the machine."}
+		case s.raised.level == out.GetLevel() && s.raised.why != "":
+			out.Why = s.raised.why
+		default:
+			out.Why = strings.TrimSuffix(out.GetWhy(), ".") + s.weight() + "."
 		}
 		s.lower(out)
 	}
@@ -74,6 +84,33 @@ func (s *scene) weigh(u Urgency) {
 		}
 	}
 	s.r.Urgency = out
+}
+
+// weight is what the fields add to a priority: what came of it, with which rights, and where.
+func (s *scene) weight() string {
+	if !s.isSyscall() || s.r.GetProcess() == nil {
+		return ""
+	}
+	out := "; it succeeded"
+	if s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
+		out = "; result unknown"
+	}
+	switch u := s.r.GetUser(); {
+	case u == nil || u.Uid == nil:
+	case u.GetUid() == 0:
+		out += ", as root"
+	default:
+		out += ", not as root"
+	}
+	switch {
+	case s.r.GetContainer().GetPrivileged():
+		out += ", in a privileged container"
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER:
+		out += ", in a container"
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
+		out += ", on the host"
+	}
+	return out
 }
 
 // lower takes back what a refused or failed call does not deserve. What was refused can be

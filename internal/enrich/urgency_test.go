@@ -25,14 +25,14 @@ func TestUrgency(t *testing.T) {
 		want     pb.UrgencyLevel
 		why      string
 	}{
-		"critical and done":         {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x"}, page, "Falco priority Critical."},
+		"critical and done":         {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x"}, page, "Falco priority Critical; it succeeded."},
 		"critical and refused":      {"Critical", map[string]any{"evt.type": "execve", "evt.res": "EPERM", "proc.name": "x"}, today, "The call was refused."},
 		"critical, result unknown":  {"Critical", map[string]any{"evt.type": "execve", "proc.name": "x"}, page, "Critical"},
 		"warning and failed":        {"Warning", map[string]any{"evt.type": "openat", "evt.res": "ENOENT", "proc.name": "x", "fd.name": "/etc/shadow"}, record, "The call failed."},
 		"reverse shell at notice":   {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "bash", "fd.name": "10.0.0.1:5->203.0.113.9:4444", "fd.sip": "203.0.113.9"}, page, "A shell asking to be joined to a network connection."},
 		"reverse shell, done":       {"Notice", map[string]any{"evt.type": "dup2", "evt.res": "SUCCESS", "proc.name": "bash", "fd.name": "10.0.0.1:5->8.8.8.8:4444"}, page, "A shell joined to a network connection."},
 		"reverse shell, refused":    {"Notice", map[string]any{"evt.type": "dup2", "evt.res": "EBADF", "proc.name": "bash", "fd.name": "10.0.0.1:5->203.0.113.9:4444"}, record, "The call failed."},
-		"shell to the host itself":  {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "bash", "fd.name": "127.0.0.1:5->127.0.0.1:4444", "fd.sip": "127.0.0.1"}, today, "within the host"},
+		"shell to the host itself":  {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "bash", "fd.name": "127.0.0.1:5->127.0.0.1:4444", "fd.sip": "127.0.0.1"}, today, "does not leave the machine"},
 		"a server's own dup":        {"Notice", map[string]any{"evt.type": "dup2", "proc.name": "inetd", "fd.name": "10.0.0.1:5->203.0.113.9:4444"}, record, "Notice"},
 		"shell under a web server":  {"Notice", map[string]any{"evt.type": "execve", "proc.name": "sh", "proc.pname": "php-fpm"}, page, "A shell under a web server."},
 		"ls under a database":       {"Notice", map[string]any{"evt.type": "execve", "proc.name": "ls", "proc.pname": "mysqld"}, today, "database server"},
@@ -46,7 +46,7 @@ func TestUrgency(t *testing.T) {
 		"metadata service":          {"Notice", map[string]any{"evt.type": "connect", "proc.name": "curl", "fd.name": "10.0.0.1:5->169.254.169.254:80", "fd.sip": "169.254.169.254"}, today, "metadata"},
 		"drill never lowers":        {"Critical", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "x", "proc.pname": "event-generator"}, page, "Critical"},
 		"unknown priority":          {"Urgent", map[string]any{}, today, "no priority"},
-		"miner mentioned, critical": {"Critical", map[string]any{"evt.type": "execve", "proc.name": "echo", "proc.exepath": "/usr/bin/echo", "proc.cmdline": "echo -o stratum+tcp"}, page, "Critical"},
+		"miner mentioned, critical": {"Critical", map[string]any{"evt.type": "execve", "proc.name": "echo", "proc.exepath": "/usr/bin/echo", "proc.cmdline": "echo -o stratum+tcp"}, today, "Only text"},
 		"miner called sed":          {"Notice", map[string]any{"evt.type": "execve", "evt.res": "SUCCESS", "proc.name": "sed", "proc.exepath": "/tmp/sed", "proc.cmdline": "sed -o stratum+tcp://evil:3333"}, page, "mining pool"},
 		"keys written, done":        {"Notice", map[string]any{"evt.type": "openat", "evt.res": "SUCCESS", "evt.arg.flags": "O_WRONLY", "proc.name": "x", "fd.name": "/root/.ssh/authorized_keys"}, page, "Write access to keys"},
 		"shadow linked":             {"Notice", map[string]any{"evt.type": "linkat", "evt.res": "SUCCESS", "evt.arg.oldpath": "/etc/shadow", "evt.arg.newpath": "/tmp/x", "proc.name": "ln"}, today, "A second name for"},

@@ -1,0 +1,286 @@
+package enrich
+
+import (
+	"net/netip"
+	"strings"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+)
+
+// maxCommand bounds how much of a command line is read for what it asks for: 16 KiB.
+const maxCommand = 16 << 10
+
+// command is a command line that tells what was asked for: the process's own, and that of a
+// parent that is a shell or interpreter with its code in the arguments.
+type command struct {
+	whose string // "the command line"
+	text  string
+	name  string // of the process
+	field string
+}
+
+// commands are the command lines to be read, the process's own first.
+func (s *scene) commands() []command {
+	p := s.r.GetProcess()
+	var out []command
+	if text := p.GetCommandLine(); text != "" {
+		out = append(out, command{"the command line", text[:min(len(text), maxCommand)], p.GetName(), "proc.cmdline"})
+	}
+	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 {
+		text := chain[0].GetCommandLine()
+		if text = text[:min(len(text), maxCommand)]; inlineCode(chain[0].GetName(), text) != "" {
+			out = append(out, command{"the parent's command line", text, chain[0].GetName(), "proc.pcmdline"})
+		}
+	}
+	return out
+}
+
+// findEncoded: a text hidden in base64 or hex, and one that a here-document brings.
+func (s *scene) findEncoded() {
+	for _, c := range s.commands() {
+		if text, how := decoded(c.text); text != "" && !strings.Contains(c.text, "Basic ") && !strings.Contains(c.text, "Bearer ") { // those are credentials
+			s.show(certain, "A word of "+c.whose+" is "+how+" of "+quote(text)+".", c.field)
+			if inlineCode(c.name, c.text) != "" || decoder(c.text) {
+				s.raise(today, "A command hidden in "+how+".")
+			}
+		}
+		if text, reader := hereDocument(c.text); text != "" {
+			s.show(certain, "A here-document in "+c.whose+" holds "+quote(text)+".", c.field)
+			if isShell(reader) || interpreter(reader) != "" {
+				s.raise(today, "Code handed to "+quote(reader)+" in a here-document.")
+			}
+		}
+	}
+}
+
+// findCode: what an interpreter was told to do in its arguments. Of a shell it is said only where
+// it opens a connection itself; the summary has the rest.
+func (s *scene) findCode() {
+	p := s.r.GetProcess()
+	code := inlineCode(p.GetName(), p.GetCommandLine())
+	switch {
+	case code == "":
+	case interpreter(p.GetName()) != "":
+		s.show(certain, "The interpreter's code stands in its arguments: "+quote(code)+".", "proc.name", "proc.cmdline")
+	case strings.Contains(code, "/dev/tcp/"), strings.Contains(code, "/dev/udp/"):
+		s.show(certain, "The shell's code opens a network connection by itself (/dev/tcp).", "proc.name", "proc.cmdline")
+	}
+}
+
+// deed is something that a command line asks for and that by itself tells of an intent.
+type deed uint8
+
+const (
+	hidesHistory deed = 1 << iota
+	hidesLogs
+	runsDecoded
+	opensSocket
+)
+
+// deeds are what the command line asks for.
+func deeds(text string) deed {
+	var all deed
+	for segment := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(";|&\n", r) }) {
+		all |= segmentDeed(shellCode(strings.TrimSpace(segment)))
+	}
+	if runsDecodedCode(text) {
+		all |= runsDecoded
+	}
+	if strings.Contains(text, "/dev/tcp/") || strings.Contains(text, "/dev/udp/") {
+		all |= opensSocket
+	}
+	return all
+}
+
+// shellCode is a command without the shell that it was given to.
+func shellCode(segment string) string {
+	first, rest, _ := strings.Cut(segment, " ")
+	if code, ok := strings.CutPrefix(rest, "-c "); ok && isShell(baseName(first)) {
+		return strings.Trim(code, `"' `)
+	}
+	return segment
+}
+
+// segmentDeed reads one simple command.
+func segmentDeed(segment string) deed {
+	first, args, _ := strings.Cut(segment, " ")
+	switch baseName(first) {
+	case "rm", "unlink", "shred", "truncate", ":>", ":", ">":
+		switch {
+		case strings.Contains(args, "_history"):
+			return hidesHistory
+		case strings.Contains(args, "/var/log/"):
+			return hidesLogs
+		}
+	case "history":
+		if strings.HasPrefix(args, "-c") {
+			return hidesHistory
+		}
+	case "unset", "export":
+		if args == "HISTFILE" || strings.HasPrefix(args, "HISTFILE=/dev/null") || strings.HasPrefix(args, "HISTSIZE=0") {
+			return hidesHistory
+		}
+	case "HISTFILE=/dev/null", "HISTSIZE=0":
+		return hidesHistory
+	}
+	return 0
+}
+
+// runsDecodedCode reports whether the output of a decoder goes to a shell or interpreter.
+func runsDecodedCode(text string) bool {
+	parts := strings.Split(text, "|")
+	for i, part := range parts[:len(parts)-1] {
+		if !decoder(part) {
+			continue
+		}
+		next, _, _ := strings.Cut(strings.TrimSpace(parts[i+1]), " ")
+		next = baseName(strings.Trim(next, `;"'`))
+		if isShell(next) || interpreter(next) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// decoder reports whether a command decodes base64 or hex.
+func decoder(text string) bool {
+	for _, d := range [...]string{"base64 -d", "base64 --d", "base64 -D", "xxd -r", "xxd -p -r", "openssl base64 -d", "openssl enc -d"} {
+		if strings.Contains(text, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// findDeeds: what else was asked for in the same command line.
+func (s *scene) findDeeds() {
+	for _, c := range s.commands() {
+		got := deeds(c.text)
+		var words []string
+		for _, d := range [...]struct {
+			deed deed
+			word string
+		}{
+			{hidesHistory, "wipe history"},
+			{hidesLogs, "wipe logs"},
+			{runsDecoded, "run decoded code"},
+			{opensSocket, "open a connection"},
+		} {
+			if got&d.deed != 0 {
+				words = append(words, d.word)
+			}
+		}
+		if len(words) == 0 {
+			continue
+		}
+		if got == opensSocket && c.field == "proc.cmdline" && isShell(c.name) {
+			if joinsShell(c.text) && !s.didNotHappen() {
+				s.raise(page, "A command line asks to join a shell to a connection.")
+			}
+			continue // it is told of the shell's code
+		}
+		s.show(likely, strings.ToUpper(c.whose[:1])+c.whose[1:]+" asks to "+strings.Join(words, ", ")+".", c.field)
+		if c.field == "proc.pcmdline" {
+			s.notShown("That all of the parent's command line was done.")
+		}
+		if s.didNotHappen() {
+			return
+		}
+		switch hides := got & (hidesHistory | hidesLogs); {
+		case hides != 0 && got&runsDecoded != 0:
+			s.raise(page, "A command line asks to hide traces and to run decoded code.")
+		case hides != 0 && got&opensSocket != 0:
+			s.raise(page, "A command line asks to hide traces and to open a connection.")
+		case hides != 0:
+			s.raise(today, "A command line asks to hide traces.")
+		case joinsShell(c.text):
+			s.raise(page, "A command line asks to join a shell to a connection.")
+		case got&runsDecoded != 0:
+			s.raise(today, "A command line asks to run code decoded from base64 or hex.")
+		}
+		return
+	}
+}
+
+// joinsShell reports whether a command line joins a shell to a connection that leaves the
+// machine, as far as it names an address.
+func joinsShell(text string) bool {
+	_, peer, ok := strings.Cut(text, "/dev/tcp/")
+	if !ok || !strings.Contains(text, "sh -i") && !strings.Contains(text, "0>&1") && !strings.Contains(text, "0<&1") {
+		return false
+	}
+	host, _, _ := strings.Cut(peer, "/")
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+		return false
+	}
+	return host != "localhost"
+}
+
+// maxNamed bounds how many paths out of a command line are told.
+const maxNamed = 2
+
+// findNamed: paths in the arguments that hold what an attacker wants. The path that the event is
+// about is told elsewhere.
+func (s *scene) findNamed() {
+	p, told := s.r.GetProcess(), 0
+	text := p.GetCommandLine()
+	for word := range strings.FieldsFuncSeq(text[:min(len(text), maxCommand)], func(r rune) bool { return strings.ContainsRune(" \t\n;|&<>\"'`()\\", r) }) {
+		pl, ok := namedPlace(word)
+		if !ok || !pl.grave && !pl.secret || word == s.r.GetFile().GetPath() {
+			continue
+		}
+		s.show(likely, "The command line names "+quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
+		if told++; told == maxNamed {
+			return
+		}
+	}
+}
+
+// namedPlace is placeOf for a word that may be a part of a path or a pattern.
+func namedPlace(word string) (place, bool) {
+	word = strings.TrimLeft(word, "*.~")
+	switch {
+	case word == "id_rsa", word == "id_ed25519", word == "id_ecdsa":
+		return placeOf("/.ssh/" + word)
+	case strings.HasPrefix(word, "aws/"), strings.HasPrefix(word, "ssh/"), strings.HasPrefix(word, "kube/"):
+		return placeOf("/." + word)
+	case len(word) > 1 && strings.HasPrefix(word, "/"):
+		return placeOf(word)
+	default:
+		return place{}, false
+	}
+}
+
+// findDownload: the program's work is to fetch or send files.
+func (s *scene) findDownload() {
+	p := s.r.GetProcess()
+	if !s.startsProgram() || !isDownloader(p.GetName()) {
+		return
+	}
+	if url := firstURL(p.GetCommandLine()); url != "" {
+		s.show(certain, quote(p.GetName())+" fetches or sends data; its arguments name "+quote(url)+".", "proc.name", "proc.cmdline")
+	} else {
+		s.show(certain, "The program "+quote(p.GetName())+" is made to fetch or send data over the network.", "proc.name")
+	}
+	s.notShown("What was fetched or sent, or whether anything was.")
+}
+
+// firstURL is the first word of a command line that is a URL.
+func firstURL(text string) string {
+	for word := range strings.FieldsSeq(text) {
+		if scheme, _, ok := strings.Cut(strings.Trim(word, `"'`), "://"); ok && scheme != "" && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz") == "" {
+			return strings.Trim(word, `"'`)
+		}
+	}
+	return ""
+}
+
+// startsProgram reports whether the event is the start of a program that was not refused.
+func (s *scene) startsProgram() bool {
+	return isExec(s.r.GetEvent().GetType()) && !s.didNotHappen()
+}
+
+// didNotHappen reports whether the result says that the call had no effect.
+func (s *scene) didNotHappen() bool {
+	return s.outcome() == pb.Outcome_OUTCOME_REFUSED || s.outcome() == pb.Outcome_OUTCOME_FAILED
+}
