@@ -23,7 +23,7 @@ const demoPatience = 20 * time.Second
 func newDemoCommand() *cobra.Command {
 	var file string
 	var keep bool
-	var output *string
+	var output outputFlag
 	var level string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -35,7 +35,7 @@ is opened and nothing is left behind.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := demo{cmd: cmd, keep: keep}
 			var err error
-			if d.opts.Format, err = parseOutput(*output, false); err != nil {
+			if d.opts.Render, err = output.options(cmd.OutOrStdout()); err != nil {
 				return err
 			}
 			if d.opts.Log, err = newLogger(cmd.ErrOrStderr(), level); err != nil {
@@ -50,7 +50,7 @@ is opened and nothing is left behind.`,
 	flags := cmd.Flags()
 	flags.StringVar(&file, "alerts", "", "file with recorded alerts, one a line; without it the bundled ones")
 	flags.BoolVar(&keep, "keep", false, "stay up afterwards, and print commands to try")
-	output = addOutput(flags, "markdown", false)
+	output.add(flags, "markdown")
 	flags.StringVar(&level, "log-level", "warn", "least level to log: debug, info, warn, error")
 	return cmd
 }
@@ -74,12 +74,12 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.opts.Version = versionText()
 	// The alerts are recordings: that they are old says nothing here.
 	d.opts.Enrich.Urgency.LateAfter = -1
-	d.opts.Falco = []falcogrpc.Options{{Address: falcoSocket}}
+	d.opts.Inputs.Falco = []falcogrpc.Options{{Address: falcoSocket}}
 	d.opts.Listen = "unix://" + filepath.Join(dir, "reports.sock")
 	d.opts.Stdout = d.cmd.OutOrStdout()
 	// However slowly stdout is read, the demo must not lose a report: the journal keeps all.
 	// A report takes some 20 KiB.
-	d.opts.Journal = journal.MemoryOptions{ReportEntries: len(d.alerts) + 1, ReportBytes: int64(len(d.alerts)+1) << 20}
+	d.opts.Memory = journal.MemoryOptions{ReportEntries: len(d.alerts) + 1, ReportBytes: int64(len(d.alerts)+1) << 20}
 
 	l, err := serve.Listen(ctx, falcoSocket)
 	if err != nil {
@@ -168,5 +168,5 @@ The daemon stays up; stop it with Ctrl-C. Try, in another terminal:
   grpcurl -plaintext -unix %[1]s falcoreporter.v1.ReportService/GetStatus
   grpcurl -plaintext -unix %[1]s grpc.health.v1.Health/Check
   falco-reporter run --falco %[2]s -o text
-`, socket, d.opts.Falco[0].Address)
+`, socket, d.opts.Inputs.Falco[0].Address)
 }

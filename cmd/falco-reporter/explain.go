@@ -92,19 +92,15 @@ func explain(cmd *cobra.Command, know *knowledge, query string) (*explanation, e
 	if err != nil {
 		return nil, err
 	}
-	o, err := know.options(log)
-	if err != nil {
-		return nil, err
-	}
+	o := know.options(log)
 	if o.Attack == nil {
 		if o.Attack, err = attack.Embedded(); err != nil {
 			return nil, err
 		}
 	}
-	if o.Playbooks == nil {
-		if o.Playbooks, err = playbook.Embedded(); err != nil {
-			return nil, err
-		}
+	books, err := playbook.Load(know.playbooks)
+	if err != nil {
+		return nil, err
 	}
 	set, err := rules.Load(know.ruleFiles(), log)
 	if err != nil {
@@ -128,9 +124,9 @@ func explain(cmd *cobra.Command, know *knowledge, query string) (*explanation, e
 			subject.Tactics = append(subject.Tactics, t.ID)
 		}
 	}
-	out.Playbook = o.Playbooks.Specific(subject)
+	out.Playbook = books.Specific(subject)
 	if out.Playbook == nil && out.Rule != nil {
-		out.Playbook = o.Playbooks.Find(subject)
+		out.Playbook = books.Find(subject)
 	}
 	if out.Playbook == nil && out.Rule == nil && len(out.Techniques)+len(out.Tactics) == 0 {
 		return nil, fmt.Errorf("nothing is known about %q: want the exact name of a rule, or the id, name or tag of an ATT&CK technique or tactic", query)

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -17,7 +14,7 @@ import (
 // knowledge are the flags that say what reports are written from besides the alert.
 type knowledge struct {
 	rules     []string
-	playbooks string
+	playbooks []string
 	attack    string
 }
 
@@ -25,7 +22,7 @@ type knowledge struct {
 func (k *knowledge) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&k.rules, "rules", rules.DefaultPaths(), "Falco's rule file, or folder of rule files; may be repeated; empty for none")
 	flags.StringVar(&k.attack, "attack", "", "MITRE's STIX bundle of ATT&CK Enterprise (JSON, also gzipped), to use instead of the embedded data")
-	flags.StringVar(&k.playbooks, "playbooks", "", "folder with playbooks of your own (*.yaml), which go before the embedded ones")
+	flags.StringArrayVar(&k.playbooks, "playbooks", nil, "file or folder with playbooks of your own, which go before the embedded ones; may be repeated")
 }
 
 // ruleFiles are the paths of rule files.
@@ -39,10 +36,9 @@ func (k *knowledge) ruleFiles() []string {
 	return out
 }
 
-// options loads everything but the rule files. Playbooks that cannot be used are an error. A
-// bundle that cannot is told, and the embedded data stays: reports are worth more than its
-// words.
-func (k *knowledge) options(log *slog.Logger) (enrich.Options, error) {
+// options loads ATT&CK. A bundle that cannot be used is told, and the embedded data stays:
+// reports are worth more than its words.
+func (k *knowledge) options(log *slog.Logger) enrich.Options {
 	var o enrich.Options
 	if k.attack != "" {
 		data, err := attack.LoadFile(k.attack)
@@ -52,25 +48,13 @@ func (k *knowledge) options(log *slog.Logger) (enrich.Options, error) {
 			o.Attack = data
 		}
 	}
-	if k.playbooks == "" {
-		return o, nil
-	}
-	books, err := playbook.Embedded()
-	if err != nil {
-		return o, err
-	}
-	if info, err := os.Stat(k.playbooks); err != nil || !info.IsDir() {
-		return o, errors.Join(err, fmt.Errorf("--playbooks %s: not a folder", k.playbooks))
-	}
-	if o.Playbooks, err = books.Add(os.DirFS(k.playbooks)); err != nil {
-		return o, fmt.Errorf("--playbooks %s: %w", k.playbooks, err)
-	}
-	return o, nil
+	return o
 }
 
-// enricher makes an Enricher that has read the rule files once.
+// enricher makes an Enricher that has read the rule files and playbooks once.
 func (k *knowledge) enricher(log *slog.Logger) (*enrich.Enricher, error) {
-	o, err := k.options(log)
+	o := k.options(log)
+	books, err := playbook.Load(k.playbooks)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +62,7 @@ func (k *knowledge) enricher(log *slog.Logger) (*enrich.Enricher, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Playbooks = func() *playbook.Library { return books }
 	o.Rules = func() *rules.Set { return set }
 	return enrich.New(o)
 }

@@ -4,11 +4,16 @@
 //	falco-reporter report   reports on alerts from files or standard input, and ends
 //	falco-reporter explain  what is known about a rule, technique or tactic
 //	falco-reporter demo     plays recorded alerts through the daemon, to see what it does
+//	falco-reporter setup    what to configure in Falco, and for our user, for a good report
+//	falco-reporter doctor   checks an installation, and says what to mend
+//	falco-reporter journal  backup, export and check of the journal on disk
+//	falco-reporter playbooks  write and check playbooks of your own
 //	falco-reporter sim      a stand-in for Falco's gRPC output, for trials
 //	falco-reporter version  the version
 //
 // stdout carries reports only; everything else goes to stderr. The exit status is 0 on
-// success, 1 if something went wrong, 2 for a command line that is not understood.
+// success, 1 if something went wrong, 2 for a command line that is not understood; doctor has 3
+// for a warning.
 package main
 
 import (
@@ -55,9 +60,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	var usage usageError
 	var silent silentError
+	var exit exitError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &exit):
+		return exit.status
 	case errors.As(err, &silent):
 		return exitFailed
 	case errors.Is(err, syscall.EPIPE):
@@ -89,7 +97,8 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newReportCommand(), newExplainCommand(), newDemoCommand(), newSimCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newReportCommand(), newExplainCommand(), newDemoCommand(), newSetupCommand(), newDoctorCommand(),
+		newJournalCommand(), newPlaybooksCommand(), newSimCommand(), newVersionCommand())
 	return root
 }
 

@@ -16,25 +16,48 @@ import (
 // none is the value of --output for no reports on stdout.
 const none = "none"
 
-// addOutput adds the one flag that chooses a format, everywhere the same.
-func addOutput(flags *pflag.FlagSet, def string, withNone bool) *string {
-	choices := render.Formats()
-	if withNone {
-		choices = append(choices, none)
-	}
-	return flags.StringP("output", "o", def, "format of the reports on stdout: "+strings.Join(choices, ", "))
+// outputFlag is the flag that chooses how reports are written, everywhere the same.
+type outputFlag struct {
+	format string
+	// endless is for a command whose reports have no end: it may have none on stdout, and no
+	// format that makes one document.
+	endless bool
 }
 
-// parseOutput reads the flag; with none the format is empty.
-func parseOutput(s string, withNone bool) (render.Format, error) {
-	if withNone && s == none {
-		return "", nil
+// add adds the flag.
+func (o *outputFlag) add(flags *pflag.FlagSet, def string) {
+	var choices []string
+	for _, f := range render.Formats() {
+		if !o.endless || !render.Format(f).IsPage() {
+			choices = append(choices, f)
+		}
 	}
-	f, err := render.ParseFormat(s)
+	if o.endless {
+		choices = append(choices, none)
+	}
+	flags.StringVarP(&o.format, "output", "o", def, "format of the reports on stdout: "+strings.Join(choices, ", "))
+}
+
+// options reads the flag; with none the format is empty. Colours are for people at a terminal
+// who have not asked to be spared them (no-color.org).
+func (o *outputFlag) options(stdout io.Writer) (render.Options, error) {
+	if o.endless && o.format == none {
+		return render.Options{}, nil
+	}
+	f, err := render.ParseFormat(o.format)
 	if err != nil {
-		return "", usageError{err}
+		return render.Options{}, usageError{err}
 	}
-	return f, nil
+	if o.endless && f.IsPage() {
+		return render.Options{}, usageError{fmt.Errorf("--output %s: it makes one page, and the reports of a daemon have no end; use report", f)}
+	}
+	return render.Options{Format: f, Colour: isTerminal(stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}, nil
+}
+
+// isTerminal reports whether somebody looks at what is written there.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // redaction is the flag that lets secrets pass.
@@ -70,7 +93,7 @@ func newLogger(stderr io.Writer, level string) (*slog.Logger, error) {
 		return nil, usageError{fmt.Errorf("unknown log level %q: choose one of debug, info, warn, error", level)}
 	}
 	opts := &slog.HandlerOptions{Level: l}
-	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(stderr) {
 		return slog.New(slog.NewTextHandler(stderr, opts)), nil
 	}
 	return slog.New(slog.NewJSONHandler(stderr, opts)), nil

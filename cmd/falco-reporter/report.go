@@ -17,7 +17,7 @@ import (
 )
 
 func newReportCommand() *cobra.Command {
-	var output *string
+	var output outputFlag
 	var know knowledge
 	var hide redaction
 	cmd := &cobra.Command{
@@ -30,7 +30,11 @@ is then 1.`,
 		Example: `  falco-reporter report /var/log/falco/events.log
   journalctl --unit falco --output cat | falco-reporter report -o text`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			format, err := parseOutput(*output, false)
+			options, err := output.options(cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			stream, err := render.NewStream(options)
 			if err != nil {
 				return err
 			}
@@ -46,10 +50,10 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			return reportAll(cmd, args, &reporter{enricher: enricher, format: format, unredacted: unredacted})
+			return reportAll(cmd, args, &reporter{enricher: enricher, render: stream, unredacted: unredacted})
 		},
 	}
-	output = addOutput(cmd.Flags(), "markdown", false)
+	output.add(cmd.Flags(), "markdown")
 	know.add(cmd.Flags())
 	hide.add(cmd.Flags())
 	return cmd
@@ -58,7 +62,7 @@ is then 1.`,
 // reporter writes reports of what it reads.
 type reporter struct {
 	enricher   *enrich.Enricher
-	format     render.Format
+	render     *render.Stream
 	out        *bufio.Writer
 	errs       io.Writer
 	buf        []byte
@@ -75,6 +79,9 @@ func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
 		if err := r.file(cmd.Context(), name, cmd.InOrStdin()); err != nil {
 			return errors.Join(err, r.out.Flush())
 		}
+	}
+	if _, err := r.out.Write(r.render.End(nil)); err != nil {
+		return fmt.Errorf("write reports: %w", err)
 	}
 	if err := r.out.Flush(); err != nil {
 		return fmt.Errorf("write reports: %w", err)
@@ -166,9 +173,7 @@ func (r *reporter) one(name string, found alert.Scanned) error {
 	if !r.unredacted {
 		report = redact.Report(report)
 	}
-	if r.buf, err = render.Append(r.buf[:0], r.format, report); err != nil {
-		return err
-	}
+	r.buf = r.render.Append(r.buf[:0], report)
 	if _, err := r.out.Write(r.buf); err != nil {
 		return fmt.Errorf("write reports: %w", err)
 	}

@@ -21,8 +21,8 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
-	"github.com/falco-reporter/falco-reporter/internal/consumer/falcogrpc"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 	"github.com/falco-reporter/falco-reporter/internal/journal"
 	"github.com/falco-reporter/falco-reporter/internal/redact"
@@ -37,19 +37,29 @@ const DefaultStopTimeout = 4500 * time.Millisecond
 type Options struct {
 	// Version is the program's.
 	Version string
-	// Falco are the gRPC inputs.
-	Falco []falcogrpc.Options
+	// Inputs are where alerts come in.
+	Inputs Inputs
+	// SilentAfter is for how long nothing may come from an input or host before that is
+	// reported; 0 is for ever.
+	SilentAfter time.Duration
 	// Listen is where the report stream is served, unix:///PATH; empty is nowhere.
 	Listen string
-	// Stdout gets every report in Format; nil is none.
+	// Metrics is HOST:PORT where Prometheus finds metrics; empty is nowhere.
+	Metrics string
+	// Stdout gets every report, written as Render says; nil is none.
 	Stdout io.Writer
-	Format render.Format
-	// Journal bounds the journal in memory.
-	Journal journal.MemoryOptions
-	// Enrich says what enrichment knows. Its Rules are set from the rule files.
+	Render render.Options
+	// SQLite is the journal on disk; nil is one in memory, with the bounds of Memory.
+	SQLite *journal.SQLiteOptions
+	Memory journal.MemoryOptions
+	// Enrich says what enrichment knows. Its Rules and Playbooks are set from the files.
 	Enrich enrich.Options
+	// Joiner makes what joins alerts into incidents; nil is a report for every alert.
+	Joiner func() enrich.Joiner
 	// RuleFiles are Falco's rule files and folders of them, read again when they change.
 	RuleFiles []string
+	// Playbooks are playbook files and folders of them, read again when they change.
+	Playbooks []string
 	// Unredacted lets reports out with the secrets that are in them.
 	Unredacted bool
 	// Log gets what operators should know.
@@ -60,99 +70,125 @@ type Options struct {
 
 // App is the daemon. It runs once.
 type App struct {
-	opts     Options
-	log      *slog.Logger
-	journal  *journal.Memory
-	enricher *enrich.Enricher
-	worker   *enrich.Worker
-	inputs   []*input
-	server   *serve.Server
-	listener net.Listener
-	printer  *printer
-	rules    *rules.Watcher
-	healthMu sync.Mutex
-	start    time.Time
+	opts      Options
+	log       *slog.Logger
+	journal   journal.Journal
+	enricher  *enrich.Enricher
+	worker    *enrich.Worker
+	inputs    []*input
+	silence   *consumer.Silence // nil if silence is not watched
+	server    *serve.Server
+	listener  net.Listener
+	metrics   net.Listener
+	printer   *printer
+	rules     *rules.Watcher
+	playbooks *playbook.Watcher
+	healthMu  sync.Mutex
+	start     time.Time
 }
 
-// input is one input with what belongs to it.
-type input struct {
-	ledger *consumer.Ledger
-	intake *consumer.Intake
-	falco  *falcogrpc.Input
-}
-
-// New checks the options and prepares the daemon. If it listens, the socket is there when New
-// returns: Run must follow, which closes it.
+// New checks the options and prepares the daemon. The journal is open and sockets are there
+// when New returns without an error: Run must follow, which closes them.
 func New(ctx context.Context, opts Options) (*App, error) {
-	watcher, err := rules.NewWatcher(opts.RuleFiles, 0, opts.Log)
-	if err != nil {
-		opts.Log.Warn("not all rule files could be read; reports lack what they say", "error", err)
+	a := &App{opts: opts, log: opts.Log, start: time.Now()}
+	if a.opts.StopTimeout <= 0 {
+		a.opts.StopTimeout = DefaultStopTimeout
 	}
-	opts.Enrich.Rules = watcher.Current
-	enricher, err := enrich.New(opts.Enrich)
-	if err != nil {
-		return nil, err
-	}
-	if opts.StopTimeout <= 0 {
-		opts.StopTimeout = DefaultStopTimeout
-	}
-	j := journal.NewMemory(opts.Journal)
-	a := &App{
-		opts: opts, log: opts.Log, journal: j, enricher: enricher,
-		worker: enrich.NewWorker(j, enricher, nil, opts.Log), rules: watcher, start: time.Now(),
-	}
-	var readers journal.Journal = j
-	if !opts.Unredacted {
-		readers = newOutgoing(j, redact.Report)
-	}
-	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Logger: opts.Log})
-	for i, o := range opts.Falco {
-		if err := a.addFalco(i, o); err != nil {
-			return nil, err
-		}
-	}
-	if opts.Stdout != nil {
-		a.printer = newPrinter(readers, opts.Stdout, opts.Format, opts.Log)
-	}
-	if opts.Listen != "" {
-		if a.listener, err = serve.Listen(ctx, opts.Listen); err != nil {
-			return nil, err
-		}
+	if err := a.prepare(ctx); err != nil {
+		return nil, errors.Join(err, a.abandon())
 	}
 	return a, nil
 }
 
-// addFalco adds a gRPC input. The first is called grpc, further ones grpc-2 and so on.
-func (a *App) addFalco(i int, o falcogrpc.Options) error {
-	name := falcogrpc.Kind
-	if i > 0 {
-		name = fmt.Sprintf("%s-%d", falcogrpc.Kind, i+1)
+// prepare makes the parts, in the order in which they need each other.
+func (a *App) prepare(ctx context.Context) (err error) {
+	if a.rules, err = rules.NewWatcher(a.opts.RuleFiles, 0, a.log); err != nil {
+		a.log.Warn("not all rule files could be read; reports lack what they say", "error", err)
 	}
-	ledger := consumer.NewLedger(name, falcogrpc.Kind, o.Address)
-	ledger.OnState(a.inputsChanged)
-	intake := consumer.NewIntake(name, a.journal, ledger, a.log, consumer.IntakeOptions{})
-	falco, err := falcogrpc.New(o, intake, ledger, a.log)
-	if err != nil {
+	a.opts.Enrich.Rules = a.rules.Current
+	if a.playbooks, err = playbook.NewWatcher(a.opts.Playbooks, 0, a.log); err != nil {
 		return err
 	}
-	a.inputs = append(a.inputs, &input{ledger: ledger, intake: intake, falco: falco})
+	a.opts.Enrich.Playbooks = a.playbooks.Current
+	if a.enricher, err = enrich.New(a.opts.Enrich); err != nil {
+		return err
+	}
+	if err := a.openJournal(ctx); err != nil {
+		return err
+	}
+	a.worker = enrich.NewWorker(a.journal, a.enricher, a.opts.Joiner, a.log)
+	readers := a.journal
+	if !a.opts.Unredacted {
+		readers = newOutgoing(a.journal, redact.Report)
+	}
+	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Logger: a.log})
+	if a.opts.SilentAfter > 0 {
+		a.silence = consumer.NewSilence(a.opts.SilentAfter, a.journal, a.log)
+	}
+	if err := a.addInputs(ctx, a.opts.Inputs); err != nil {
+		return err
+	}
+	if a.silence != nil {
+		for _, in := range a.inputs {
+			a.silence.Watch(in.ledger)
+		}
+	}
+	if a.opts.Stdout != nil {
+		stream, err := render.NewStream(a.opts.Render)
+		if err != nil {
+			return err
+		}
+		a.printer = newPrinter(readers, a.opts.Stdout, stream, a.log)
+	}
+	if a.opts.Metrics != "" {
+		if a.metrics, err = new(net.ListenConfig).Listen(ctx, "tcp", a.opts.Metrics); err != nil {
+			return fmt.Errorf("listen for metrics: %w", err)
+		}
+	}
+	if a.opts.Listen != "" {
+		if a.listener, err = serve.Listen(ctx, a.opts.Listen); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// inputsChanged tells the health service whether every input has its source.
-func (a *App) inputsChanged() {
-	// One after the other, so that what was seen last is what is set last.
-	a.healthMu.Lock()
-	defer a.healthMu.Unlock()
-	all := true
-	for _, in := range a.inputs {
-		all = all && in.ledger.Status().State == consumer.StateConnected
+// openJournal opens the journal on disk, or makes one in memory.
+func (a *App) openJournal(ctx context.Context) error {
+	if a.opts.SQLite == nil {
+		a.journal = journal.NewMemory(a.opts.Memory)
+		return nil
 	}
-	a.server.SetInputsServing(all)
+	j, err := journal.OpenSQLite(ctx, *a.opts.SQLite)
+	if err != nil {
+		return err
+	}
+	a.journal = j
+	return nil
 }
 
-// Run runs the daemon until ctx ends and then stops it in order. It returns nil after a clean
-// stop, and otherwise what failed or what the stop had to cut off.
+// abandon closes what is open of a daemon that will not run.
+func (a *App) abandon() error {
+	var errs []error
+	for _, in := range a.inputs {
+		if c, ok := in.source.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	for _, l := range []net.Listener{a.metrics, a.listener} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run runs the daemon until ctx ends, or every input has come to its end, and then stops it in
+// order. It returns nil after a clean stop, and otherwise what failed or what the stop had to
+// cut off.
 func (a *App) Run(ctx context.Context) error {
 	// hard ends when the time to stop is over; it outlives ctx.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -168,27 +204,24 @@ func (a *App) Run(ctx context.Context) error {
 	inputs := a.runInputs(soft, hard, failed)
 	worker := start(func() error { return a.worker.Run(hard) }, failed)
 	printer := start(func() error { return a.printer.run(hard) }, failed)
-	ruleFiles := start(func() error { return a.rules.Run(soft) }, func(error) {}) // it ends with soft alone
+	watches := start(func() error { return a.watch(soft) }, failed)
 	serveCtx, stopServing := context.WithCancel(hard)
 	defer stopServing()
 	server := start(func() error { return a.serve(serveCtx) }, failed)
 	a.inputsChanged()
-	a.log.Info("started", "version", a.opts.Version, "inputs", len(a.inputs), "listen", a.opts.Listen, "journal", "memory")
+	a.logStart(ctx)
 
 	<-soft.Done()
 	cause := context.Cause(soft)
-	if ctx.Err() == nil {
-		a.log.Error("stopping because a part failed", "error", cause)
+	asked := ctx.Err() != nil || errors.Is(cause, errInputsEnded)
+	if asked {
+		a.log.Info("stopping", "why", cause)
 	} else {
-		a.log.Info("stopping")
+		a.log.Error("stopping because a part failed", "error", cause)
 	}
 	timer := time.AfterFunc(a.opts.StopTimeout, cancel)
 	defer timer.Stop()
-	var errs []error
-	if err := <-ruleFiles; !errors.Is(err, context.Canceled) {
-		errs = append(errs, err)
-	}
-	errs = append(errs, wait(hard, "inputs", inputs))
+	errs := []error{wait(hard, "watches", watches), wait(hard, "inputs", inputs)}
 	a.worker.Finish()
 	errs = append(errs, wait(hard, "enrichment", worker))
 	a.printer.finish()
@@ -196,36 +229,70 @@ func (a *App) Run(ctx context.Context) error {
 	stopServing()
 	errs = append(errs, wait(hard, "report stream", server), a.journal.Close())
 	a.logEnd()
-	if ctx.Err() == nil {
+	if !asked {
 		return cause // what failed first, and made the rest stop
 	}
 	return errors.Join(errs...)
 }
 
-// runInputs runs every input and its intake. An intake ends once its input has ended and its
-// queue is empty.
-func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan error {
-	return start(func() error {
-		var wg sync.WaitGroup
-		errs, stopped := make([]error, len(a.inputs)), make([]error, len(a.inputs))
-		for i, in := range a.inputs {
-			wg.Go(func() {
-				defer in.intake.Close()
-				stopped[i] = in.falco.Run(soft)
-			})
-			wg.Go(func() { errs[i] = in.intake.Run(hard) })
-		}
-		wg.Wait()
-		return errors.Join(append(stopped, errs...)...)
-	}, failed)
+// watch runs what only looks, until ctx ends: rule files, silence, the journal's health.
+func (a *App) watch(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.rules.Run(ctx) }) // it ends with ctx alone
+	wg.Go(func() { _ = a.playbooks.Run(ctx) })
+	wg.Go(func() { a.watchJournal(ctx) })
+	var err error
+	if a.silence != nil {
+		wg.Go(func() {
+			if e := a.silence.Run(ctx); ctx.Err() == nil {
+				err = fmt.Errorf("watch for silence: %w", e)
+			}
+		})
+	}
+	wg.Wait()
+	return err
 }
 
-// serve serves the report stream, if there is one.
-func (a *App) serve(ctx context.Context) error {
-	if a.listener == nil {
-		return nil
+// journalLook is how often the journal is asked how it is.
+const journalLook = time.Second
+
+// watchJournal keeps the journal's health.
+func (a *App) watchJournal(ctx context.Context) {
+	tick := time.NewTicker(journalLook)
+	defer tick.Stop()
+	for {
+		if stats, err := a.journal.Stats(ctx); err == nil {
+			a.server.SetJournalServing(stats.Failure == "")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
-	return a.server.Serve(ctx, a.listener)
+}
+
+// serve serves the report stream and the metrics, where they are wanted.
+func (a *App) serve(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var stream, metrics error
+	if a.listener != nil {
+		wg.Go(func() { stream = a.server.Serve(ctx, a.listener) })
+	}
+	if a.metrics != nil {
+		wg.Go(func() { metrics = a.server.ServeMetrics(ctx, a.metrics) })
+	}
+	wg.Wait()
+	return errors.Join(stream, metrics)
+}
+
+// logStart says what the daemon is made of.
+func (a *App) logStart(ctx context.Context) {
+	kind := ""
+	if stats, err := a.journal.Stats(ctx); err == nil {
+		kind = stats.Kind
+	}
+	a.log.Info("started", "version", a.opts.Version, "inputs", len(a.inputs), "listen", a.opts.Listen, "journal", kind)
 }
 
 // start runs f in a goroutine. Its error goes to failed at once and into the channel.
@@ -261,7 +328,7 @@ func wait(hard context.Context, part string, done <-chan error) error {
 		}
 	}
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(err, errInputsEnded):
 		return nil
 	case errors.Is(err, context.Canceled):
 		err = errUnfinished
@@ -277,7 +344,8 @@ func (a *App) logEnd() {
 		s := in.ledger.Status()
 		a.log.Info("input ended", "input", s.Name, "received", s.Received, "journaled", s.Journaled,
 			"repeated", s.Repeated, "rejected", s.Rejected, "at_risk", s.AtRisk(), "lost", s.Lost,
-			"disconnects", s.Disconnects, "uncertain_disconnects", s.Uncertain)
+			"disconnects", s.Disconnects, "uncertain_disconnects", s.Uncertain, "possible_losses", s.PossibleLosses,
+			"answered_early", s.AnsweredEarly, "falco_dropped_events", s.FalcoDroppedEvents, "falco_dropped_outputs", s.FalcoDroppedOutputs)
 	}
 	a.log.Info("stopped", "alerts", w.Alerts, "reports", w.Revisions, "plain", w.Plain, "missed_by_stdout", a.printer.missed())
 }

@@ -61,7 +61,7 @@ func startDaemon(t *testing.T, change func(*app.Options)) *daemon {
 	})
 	opts := app.Options{
 		Version: "test", Listen: "unix://" + reports, Log: slog.New(slog.DiscardHandler),
-		Falco: []falcogrpc.Options{{Address: "unix://" + falco}},
+		Inputs: app.Inputs{Falco: []falcogrpc.Options{{Address: "unix://" + falco}}},
 	}
 	change(&opts)
 	if d.app, err = app.New(t.Context(), opts); err != nil {
@@ -185,8 +185,8 @@ func (w *gatedWriter) Write(p []byte) (int, error) {
 func TestASlowStdoutHoldsUpNobody(t *testing.T) {
 	out, logs := newGatedWriter(), new(lockedBuilder)
 	d := startDaemon(t, func(o *app.Options) {
-		o.Stdout, o.Format, o.Log = out, render.JSON, slog.New(slog.NewTextHandler(logs, nil))
-		o.Journal = journal.MemoryOptions{ReportEntries: 100}
+		o.Stdout, o.Render.Format, o.Log = out, render.JSON, slog.New(slog.NewTextHandler(logs, nil))
+		o.Memory = journal.MemoryOptions{ReportEntries: 100}
 	})
 	s := d.subscribe()
 	d.play(0, 1)
@@ -212,7 +212,7 @@ func TestASlowStdoutHoldsUpNobody(t *testing.T) {
 func TestStopIsBounded(t *testing.T) {
 	out := newGatedWriter()
 	d := startDaemon(t, func(o *app.Options) {
-		o.Stdout, o.Format, o.StopTimeout = out, render.Text, 500*time.Millisecond
+		o.Stdout, o.Render.Format, o.StopTimeout = out, render.Text, 500*time.Millisecond
 	})
 	t.Cleanup(func() { close(out.open) })
 	d.play(0, 10)
@@ -235,7 +235,7 @@ func TestABrokenStdoutStopsTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close()
-	d := startDaemon(t, func(o *app.Options) { o.Stdout, o.Format = w, render.JSON })
+	d := startDaemon(t, func(o *app.Options) { o.Stdout, o.Render.Format = w, render.JSON })
 	s := d.subscribe()
 	d.play(0, 1)
 	for {

@@ -24,16 +24,17 @@ const printBatch = 32
 type printer struct {
 	journal journal.Journal
 	out     io.Writer
-	format  render.Format
+	render  *render.Stream
 	log     *slog.Logger
 
 	end     chan struct{}
 	nWrote  atomic.Uint64
 	nMissed atomic.Uint64
+	at      atomic.Uint64 // number of the last report behind it
 }
 
-func newPrinter(j journal.Journal, out io.Writer, f render.Format, log *slog.Logger) *printer {
-	return &printer{journal: j, out: out, format: f, log: log, end: make(chan struct{})}
+func newPrinter(j journal.Journal, out io.Writer, r *render.Stream, log *slog.Logger) *printer {
+	return &printer{journal: j, out: out, render: r, log: log, end: make(chan struct{})}
 }
 
 // finish lets run return once it has written every report that is in the log by then.
@@ -65,13 +66,56 @@ func (p *printer) run(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	var at journal.Cursor
-	return journal.Follow(ctx, p.end,
+	at, err := p.place(ctx)
+	if err != nil {
+		return err
+	}
+	err = journal.Follow(ctx, p.end,
 		func(wait context.Context) (err error) { at, err = p.step(wait, at); return err },
 		func(ctx context.Context) (bool, error) {
 			stats, err := p.journal.Stats(ctx)
 			return at.Seq >= stats.Reports.Tail.Seq, err
 		})
+	if err != nil {
+		return err
+	}
+	if _, err := p.out.Write(p.render.End(nil)); err != nil {
+		return fmt.Errorf("write reports to stdout: %w", err)
+	}
+	return nil
+}
+
+// stdoutPosition names the place of stdout in the report log, among the positions.
+const stdoutPosition = "reader:stdout"
+
+// place is where the printer goes on: behind what a daemon before this one has written, if the
+// journal is still the same. A crash between writing and noting that writes some reports again:
+// their id and revision tell.
+func (p *printer) place(ctx context.Context) (journal.Cursor, error) {
+	data, err := p.journal.Position(ctx, stdoutPosition)
+	if errors.Is(err, journal.ErrNotFound) {
+		return journal.Cursor{}, nil
+	}
+	if err != nil {
+		return journal.Cursor{}, fmt.Errorf("find where stdout stands: %w", err)
+	}
+	at, err := journal.ParseCursor(string(data))
+	if err != nil {
+		p.log.Warn("where stdout stands is not readable; it begins with the oldest report", "error", err)
+		return journal.Cursor{}, nil
+	}
+	p.at.Store(at.Seq)
+	return at, nil
+}
+
+// note keeps the printer's place. If the journal cannot take it, which it says itself, a
+// restart writes some reports again.
+func (p *printer) note(ctx context.Context, at journal.Cursor) {
+	p.at.Store(at.Seq)
+	_, err := p.journal.AppendAlerts(ctx, nil, journal.Position{Input: stdoutPosition, Data: []byte(at.String())})
+	if err != nil && ctx.Err() == nil {
+		p.log.Debug("the place of stdout could not be kept", "error", err)
+	}
 }
 
 // step reads once and writes what it read.
@@ -80,6 +124,7 @@ func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, 
 	if pruned, ok := errors.AsType[*journal.PrunedError](err); ok {
 		p.nMissed.Add(pruned.Missed)
 		p.log.Warn("stdout was read too slowly: reports were not written to it", "missed", pruned.Missed)
+		p.note(ctx, pruned.Resume)
 		return pruned.Resume, nil
 	}
 	if err != nil {
@@ -91,13 +136,13 @@ func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, 
 		if err := proto.Unmarshal(e.Data, &r); err != nil {
 			return at, fmt.Errorf("decode report %s: %w", e.ID, err)
 		}
-		if buf, err = render.Append(buf, p.format, &r); err != nil {
-			return at, err
-		}
+		buf = p.render.Append(buf, &r)
 	}
 	if _, err := p.out.Write(buf); err != nil {
 		return at, fmt.Errorf("write reports to stdout: %w", err)
 	}
 	p.nWrote.Add(uint64(len(entries)))
-	return entries[len(entries)-1].Cursor, nil
+	at = entries[len(entries)-1].Cursor
+	p.note(ctx, at)
+	return at, nil
 }

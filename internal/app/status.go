@@ -7,10 +7,11 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
+	"github.com/falco-reporter/falco-reporter/internal/serve"
 )
 
 // status describes the daemon; the server adds the journal and its subscribers.
-func (a *App) status(context.Context) (*pb.GetStatusResponse, error) {
+func (a *App) status(ctx context.Context) (*pb.GetStatusResponse, error) {
 	w := a.worker.Stats()
 	out := &pb.GetStatusResponse{
 		Version:       a.opts.Version,
@@ -20,6 +21,16 @@ func (a *App) status(context.Context) (*pb.GetStatusResponse, error) {
 	}
 	for _, in := range a.inputs {
 		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status()))
+	}
+	if a.printer != nil {
+		stats, err := a.journal.Stats(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Readers = append(out.Readers, &pb.ReaderStatus{
+			Name: serve.StdoutReader, Delivered: a.printer.printed(), Missed: a.printer.missed(), Since: timestamppb.New(a.start),
+			Behind: stats.Reports.Tail.Seq - min(stats.Reports.Tail.Seq, a.printer.at.Load()),
+		})
 	}
 	return out, nil
 }
@@ -42,6 +53,19 @@ func inputStatus(s consumer.Status) *pb.InputStatus {
 		Disconnects:          s.Disconnects,
 		UncertainDisconnects: s.Uncertain,
 		LastRejected:         s.LastRejected,
+		PossibleLosses:       s.PossibleLosses,
+		PossibleLoss:         s.PossibleLoss,
+		Position:             s.Position,
+		LagNanos:             s.Delay.Nanoseconds(),
+		FalcoDroppedEvents:   s.FalcoDroppedEvents,
+		FalcoDroppedOutputs:  s.FalcoDroppedOutputs,
+		AnsweredEarly:        s.AnsweredEarly,
+	}
+	if !s.LossTime.IsZero() {
+		out.PossibleLossTime = timestamppb.New(s.LossTime)
+	}
+	if s.Lag >= 0 {
+		out.LagBytes = new(uint64(s.Lag))
 	}
 	if !s.LastReceived.IsZero() {
 		out.LastReceivedTime = timestamppb.New(s.LastReceived)
@@ -57,6 +81,10 @@ func inputState(s consumer.State) pb.InputState {
 		return pb.InputState_INPUT_STATE_CONNECTED
 	case consumer.StateStopped:
 		return pb.InputState_INPUT_STATE_STOPPED
+	case consumer.StateSilent:
+		return pb.InputState_INPUT_STATE_SILENT
+	case consumer.StateDropping:
+		return pb.InputState_INPUT_STATE_DROPPING
 	default:
 		return pb.InputState_INPUT_STATE_UNSPECIFIED
 	}

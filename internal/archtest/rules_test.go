@@ -33,7 +33,7 @@ var fences = []fence{
 	{"github.com/spf13", []string{"cmd"}, "flags and commands end in cmd"},
 	{
 		"github.com/falcosecurity/client-go",
-		[]string{"internal/consumer/falcogrpc", "internal/falcosim"},
+		[]string{"internal/consumer/falcogrpc", "internal/falcosim", "internal/doctor"},
 		"Falco's protocol is known where it is spoken, and nowhere else",
 	},
 }

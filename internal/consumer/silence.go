@@ -35,10 +35,17 @@ type Silence struct {
 	full   bool
 }
 
-// NewSilence makes a watch that reports what is silent for longer than after. Inputs are
-// watched beside the hosts, so that a host that was silent from the start is noticed, too.
-func NewSilence(after time.Duration, to Appender, log *slog.Logger, inputs ...*Ledger) *Silence {
-	return &Silence{after: after, to: to, log: log, last: make(map[string]time.Time), told: make(map[string]bool), inputs: inputs}
+// NewSilence makes a watch that reports what is silent for longer than after.
+func NewSilence(after time.Duration, to Appender, log *slog.Logger) *Silence {
+	return &Silence{after: after, to: to, log: log, last: make(map[string]time.Time), told: make(map[string]bool)}
+}
+
+// Watch adds an input: it is watched beside the hosts, so that one that was silent from the
+// start is noticed, too.
+func (s *Silence) Watch(input *Ledger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inputs = append(s.inputs, input)
 }
 
 // Seen notes that alerts came from their hosts.

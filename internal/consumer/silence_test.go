@@ -28,7 +28,8 @@ func TestSilenceIsReported(t *testing.T) {
 			return allNew(alerts), nil
 		})
 		ledger := consumer.NewLedger("x", "x", "")
-		watch := consumer.NewSilence(time.Hour, to, quietly(), ledger)
+		watch := consumer.NewSilence(time.Hour, to, quietly())
+		watch.Watch(ledger)
 		in := consumer.NewIntake("x", to, ledger, quietly(), consumer.IntakeOptions{Seen: watch.Seen})
 		ctx, cancel := context.WithCancel(t.Context())
 		done, watched := make(chan error, 1), make(chan error, 1)

@@ -33,8 +33,9 @@ import (
 type Options struct {
 	// Attack is the ATT&CK data; nil is what is embedded.
 	Attack *attack.Data
-	// Playbooks are the playbooks; nil is those that are embedded.
-	Playbooks *playbook.Library
+	// Playbooks gives the playbooks as they are now; nil is those that are embedded. It is called
+	// for every alert, concurrently, and must be quick.
+	Playbooks func() *playbook.Library
 	// Rules gives the rule files as they are now; nil is none. It is called for every alert,
 	// concurrently, and must be quick.
 	Rules func() *rules.Set
@@ -45,7 +46,7 @@ type Options struct {
 // Enricher makes reports. It may be used concurrently.
 type Enricher struct {
 	attack    *attack.Data
-	playbooks *playbook.Library
+	playbooks func() *playbook.Library
 	rules     func() *rules.Set
 	urgency   Urgency
 }
@@ -59,9 +60,11 @@ func New(o Options) (*Enricher, error) {
 		}
 	}
 	if o.Playbooks == nil {
-		if o.Playbooks, err = playbook.Embedded(); err != nil {
+		books, err := playbook.Embedded()
+		if err != nil {
 			return nil, err
 		}
+		o.Playbooks = func() *playbook.Library { return books }
 	}
 	return &Enricher{attack: o.Attack, playbooks: o.Playbooks, rules: o.Rules, urgency: o.Urgency}, nil
 }
@@ -124,7 +127,8 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.Network = networkOf(a)
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
-	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: e.playbooks.Find(subject(r)), general: e.playbooks.General(a.Source)}
+	books := e.playbooks()
+	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(subject(r)), general: books.General(a.Source)}
 	s.tell()
 	s.weigh(e.urgency)
 	return r
@@ -153,6 +157,7 @@ func plain(a *alert.Alert) *pb.Report {
 	r := &pb.Report{
 		Id:        string(a.ID),
 		Revision:  1,
+		Closed:    true, // by itself; who joins alerts into incidents opens it
 		EventTime: at,
 		Host:      a.Hostname,
 		Urgency:   Urgency{}.withDefaults().byPriority(a.Priority),
@@ -173,8 +178,12 @@ func plain(a *alert.Alert) *pb.Report {
 	if a.ReceivedNanos > 0 {
 		r.ReceivedTime = timestamppb.New(a.Received())
 	}
-	if a.Kind == alert.KindFalcoInternal {
+	switch a.Kind {
+	case alert.KindFalcoInternal:
 		r.AlertKind = pb.AlertKind_ALERT_KIND_FALCO_INTERNAL
+	case alert.KindReporterInternal:
+		r.AlertKind = pb.AlertKind_ALERT_KIND_REPORTER_INTERNAL
+	case alert.KindRule:
 	}
 	return r
 }

@@ -25,6 +25,12 @@ func (s *scene) find() {
 		s.findDrops()
 		return
 	}
+	if s.a.Kind == alert.KindReporterInternal {
+		if last := s.a.String("falcoreporter.last_received"); last != "" {
+			s.show(certain, "The last that came was at "+quote(last)+".", "falcoreporter.last_received", "falcoreporter.silent")
+		}
+		return
+	}
 	for _, find := range [...]func(){
 		s.findFailure,
 		s.findClaim,

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -145,6 +146,8 @@ func (s *scene) summary() string {
 	switch {
 	case s.a.Kind == alert.KindFalcoInternal:
 		return s.internalSummary()
+	case s.a.Kind == alert.KindReporterInternal:
+		return s.silenceSummary()
 	case s.r.GetKubernetes().GetRequest() != nil:
 		return s.requestSummary()
 	case s.a.String("evt.type") == "container":
@@ -260,6 +263,21 @@ func (s *scene) internalSummary() string {
 		return "Falco" + s.onHost() + " reports its own figures."
 	}
 	return "Falco" + s.onHost() + " says of itself: " + quote(alert.PlainLine(s.a.Output)) + "."
+}
+
+// silenceSummary tells of a host or input from which nothing comes.
+func (s *scene) silenceSummary() string {
+	from := "an input of falco-reporter"
+	if s.a.Hostname != "" {
+		from = "host " + quote(s.a.Hostname)
+	} else if name, ok := strings.CutPrefix(s.a.String("falcoreporter.silent"), "input "); ok {
+		from = "the input " + quote(name)
+	}
+	n, ok := s.a.Int("falcoreporter.silent_seconds")
+	if !ok {
+		return "falco-reporter says of itself: " + quote(s.a.Output) + "."
+	}
+	return "Nothing came from " + from + " for " + duration(time.Duration(n)*time.Second) + ", neither alerts nor Falco's own notices."
 }
 
 // isMetrics reports whether Falco prints its figures, which it does at an interval.

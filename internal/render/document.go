@@ -118,7 +118,7 @@ func layFooter(r *pb.Report) line {
 		l = l.words("Report ").value(r.GetId()).words(", ")
 	}
 	l = l.words("revision " + strconv.FormatUint(uint64(r.GetRevision()), 10))
-	if r.GetClosed() {
+	if r.GetClosed() && r.GetRevision() > 1 { // a report of one alert has no other
 		l = l.words(", the last")
 	}
 	return l.words(".")

@@ -281,6 +281,8 @@ func placeOf(r *pb.Report) line {
 	switch {
 	case r.GetAlertKind() == pb.AlertKind_ALERT_KIND_FALCO_INTERNAL:
 		return l.words("Falco")
+	case r.GetAlertKind() == pb.AlertKind_ALERT_KIND_REPORTER_INTERNAL:
+		return l.words("falco-reporter")
 	case k.GetPodName() != "":
 		return l.words("pod ").name(join("/", k.GetNamespace(), k.GetPodName()))
 	case k.GetRequest() != nil && k.GetRequest().GetNamespace() != "":

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -50,7 +51,7 @@ func decode(doc *yaml.Node) ([]*Playbook, error) {
 		Playbooks *[]*Playbook `yaml:"playbooks"`
 	}
 	if err := doc.Load(&file, yaml.WithKnownFields()); err != nil {
-		return nil, err
+		return nil, inWords(err)
 	}
 	if file.Playbooks == nil {
 		return nil, errors.New("there is no list of playbooks")
@@ -65,6 +66,26 @@ func decode(doc *yaml.Node) ([]*Playbook, error) {
 		}
 	}
 	return sound, errors.Join(errs...)
+}
+
+// inWords is an error of the YAML library without the names of our types, which mean nothing to
+// who wrote the file.
+func inWords(err error) error {
+	var all *yaml.LoadErrors
+	if !errors.As(err, &all) {
+		return err
+	}
+	var errs []error
+	for _, e := range all.Errors {
+		text := e.Unwrap().Error()
+		if name, ok := strings.CutPrefix(text, "field "); ok {
+			if name, _, ok = strings.Cut(name, " not found in type "); ok {
+				text = fmt.Sprintf("no key %q belongs here", name)
+			}
+		}
+		errs = append(errs, fmt.Errorf("line %d: %s", e.Mark.Line, text))
+	}
+	return errors.Join(errs...)
 }
 
 // onlyTexts reports the values that are neither texts nor lists or mappings of them. YAML

@@ -97,6 +97,8 @@ const (
 	AlertKind_ALERT_KIND_RULE AlertKind = 1
 	// Falco reports on itself: dropped system calls, metrics.
 	AlertKind_ALERT_KIND_FALCO_INTERNAL AlertKind = 2
+	// falco-reporter reports on itself or on its inputs: a host that is silent.
+	AlertKind_ALERT_KIND_REPORTER_INTERNAL AlertKind = 3
 )
 
 // Enum value maps for AlertKind.
@@ -105,11 +107,13 @@ var (
 		0: "ALERT_KIND_UNSPECIFIED",
 		1: "ALERT_KIND_RULE",
 		2: "ALERT_KIND_FALCO_INTERNAL",
+		3: "ALERT_KIND_REPORTER_INTERNAL",
 	}
 	AlertKind_value = map[string]int32{
-		"ALERT_KIND_UNSPECIFIED":    0,
-		"ALERT_KIND_RULE":           1,
-		"ALERT_KIND_FALCO_INTERNAL": 2,
+		"ALERT_KIND_UNSPECIFIED":       0,
+		"ALERT_KIND_RULE":              1,
+		"ALERT_KIND_FALCO_INTERNAL":    2,
+		"ALERT_KIND_REPORTER_INTERNAL": 3,
 	}
 )
 
@@ -3676,11 +3680,12 @@ const file_falcoreporter_v1_report_proto_rawDesc = "" +
 	"\x19URGENCY_LEVEL_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14URGENCY_LEVEL_RECORD\x10\x01\x12\x17\n" +
 	"\x13URGENCY_LEVEL_TODAY\x10\x02\x12\x16\n" +
-	"\x12URGENCY_LEVEL_PAGE\x10\x03*[\n" +
+	"\x12URGENCY_LEVEL_PAGE\x10\x03*}\n" +
 	"\tAlertKind\x12\x1a\n" +
 	"\x16ALERT_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fALERT_KIND_RULE\x10\x01\x12\x1d\n" +
-	"\x19ALERT_KIND_FALCO_INTERNAL\x10\x02*O\n" +
+	"\x19ALERT_KIND_FALCO_INTERNAL\x10\x02\x12 \n" +
+	"\x1cALERT_KIND_REPORTER_INTERNAL\x10\x03*O\n" +
 	"\bWorkload\x12\x18\n" +
 	"\x14WORKLOAD_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rWORKLOAD_HOST\x10\x01\x12\x16\n" +

@@ -1,0 +1,201 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/falcoconf"
+)
+
+// daemon is our own daemon, as far as it runs and answers.
+type daemon struct {
+	running      bool
+	why          string // it is not
+	pid          int
+	uid          uint32
+	status       *pb.GetStatusResponse
+	falcoVersion string
+}
+
+// askDaemon asks the daemon how it is, and the kernel who it is.
+func (d *examination) askDaemon(ctx context.Context) daemon {
+	path, ok := strings.CutPrefix(d.Daemon, "unix://")
+	if !ok {
+		return daemon{why: "its socket is written unix:///PATH"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out := daemon{}
+	peer, err := peerOf(ctx, path)
+	if err != nil {
+		return daemon{why: falcoconf.Show(err.Error())}
+	}
+	out.pid, out.uid = int(peer.Pid), peer.Uid
+	conn, err := dialDaemon(d.Daemon)
+	if err != nil {
+		return daemon{why: falcoconf.Show(err.Error())}
+	}
+	defer func() { _ = conn.Close() }() // nothing is left on it
+	out.status, err = pb.NewReportServiceClient(conn).GetStatus(ctx, &pb.GetStatusRequest{})
+	if err != nil {
+		return daemon{why: falcoconf.Show(status.Convert(err).Message())}
+	}
+	out.running = true
+	for _, in := range out.status.GetInputs() {
+		if v := in.GetFalcoVersion(); v != "" {
+			out.falcoVersion = v
+		}
+	}
+	return out
+}
+
+func dialDaemon(address string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+// peerOf is the process that listens at a socket.
+func peerOf(ctx context.Context, path string) (*unix.Ucred, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // it has told us what we asked
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, errors.New("not a unix socket")
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	err = raw.Control(func(fd uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	return peer, errors.Join(err, peerErr)
+}
+
+// checkDaemon tells how our daemon is.
+func (d *examination) checkDaemon() {
+	const check = "falco-reporter"
+	if !d.daemon.running {
+		d.add(check, Warn, "systemctl start falco-reporter", "no daemon answers at %s: %s", falcoconf.Show(d.Daemon), d.daemon.why)
+		return
+	}
+	s := d.daemon.status
+	worst, remedy := OK, ""
+	var seen []string
+	for _, in := range s.GetInputs() {
+		text := fmt.Sprintf("input %s (%s) %s, %d alerts", falcoconf.Show(in.GetName()), falcoconf.Show(in.GetAddress()), state(in.GetState()), in.GetJournaled())
+		if reason := in.GetReason(); reason != "" {
+			text += ": " + falcoconf.Show(reason)
+		}
+		switch in.GetState() {
+		case pb.InputState_INPUT_STATE_CONNECTED:
+		case pb.InputState_INPUT_STATE_SILENT:
+			worst, remedy = max(worst, Warn), "falco-reporter doctor --live"
+		default:
+			worst, remedy = Fail, "journalctl -u falco-reporter"
+		}
+		if n := in.GetLost() + in.GetPossibleLosses() + in.GetUncertainDisconnects(); n > 0 {
+			text += fmt.Sprintf(", %d times something was or may have been lost", n)
+			worst = max(worst, Warn)
+		}
+		seen = append(seen, text)
+	}
+	if failure := s.GetJournal().GetFailure(); failure != "" {
+		worst, remedy = Fail, "make room on the disk of the journal"
+		seen = append(seen, "the journal takes nothing in: "+falcoconf.Show(failure))
+	}
+	if worst == Warn && remedy == "" {
+		remedy = "journalctl -u falco-reporter"
+	}
+	d.add(check, worst, remedy, "running, version %s; %s", falcoconf.Show(s.GetVersion()), strings.Join(seen, "; "))
+}
+
+// state is an input's state in a word.
+func state(s pb.InputState) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "INPUT_STATE_"))
+}
+
+// checkLayers tells which sources of the chain of processes can be had.
+func (d *examination) checkLayers(ctx context.Context) {
+	const check = "ancestry"
+	pid, who := os.Getpid(), "doctor"
+	if d.daemon.running {
+		pid, who = d.daemon.pid, "our daemon"
+	}
+	held := "capabilities unknown"
+	if c, err := capabilitiesOf(pid); err == nil {
+		held = fmt.Sprintf("%s has CAP_NET_ADMIN: %s, CAP_SYS_PTRACE: %s", who, yesNo(c.netAdmin), yesNo(c.sysPtrace))
+	}
+	layers, err := d.layers(ctx)
+	if err != nil {
+		d.add(check, Warn, "", "%s; %s", held, falcoconf.Show(err.Error()))
+		return
+	}
+	var seen []string
+	live := 0
+	for _, l := range layers {
+		if l.Live {
+			live++
+			seen = append(seen, falcoconf.Show(l.Name)+" live")
+			continue
+		}
+		seen = append(seen, falcoconf.Show(l.Name)+" not ("+falcoconf.Show(l.Reason)+")")
+	}
+	// The alerts' own fields are the layer that needs nothing. The others are opt-in: without
+	// them nothing is wrong, unless alerts carry no pids either.
+	if carried := d.statusOf("pids in alerts") == OK; !carried && live < len(layers) || len(layers) == 0 && !carried {
+		d.add(check, Warn, "falco-reporter setup falco, or give the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE",
+			"%s; %s", held, strings.Join(append(seen, "alerts do not carry pids for certain: chains of processes have gaps"), ", "))
+		return
+	}
+	d.add(check, OK, "", "%s", strings.Join(append([]string{held}, seen...), "; "))
+}
+
+// layers asks whoever knows.
+func (d *examination) layers(ctx context.Context) ([]Layer, error) {
+	if s := d.daemon.status.GetAncestry().GetLayers(); len(s) > 0 {
+		var out []Layer
+		for _, l := range s {
+			out = append(out, Layer{Name: l.GetName(), Live: l.GetLive(), Reason: l.GetReason()})
+		}
+		return out, nil
+	}
+	if d.Layers == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return d.Layers(ctx)
+}
+
+// statusOf is the status of a check that was made before.
+func (d *examination) statusOf(check string) Status {
+	for _, f := range d.findings {
+		if f.Check == check {
+			return f.Status
+		}
+	}
+	return OK
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
