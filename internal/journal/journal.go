@@ -10,8 +10,8 @@
 // The alert log never gives up an alert that enrichment has not accounted for: it lets
 // AppendAlerts wait instead, so that pressure goes back to the input.
 //
-// [Memory] is the implementation without a disk. Every implementation passes the suite in
-// package journaltest.
+// [Memory] is the implementation without a disk, [SQLite] the one that survives its process.
+// Every implementation passes the suite in package journaltest.
 package journal
 
 import (
@@ -192,17 +192,22 @@ var (
 	ErrBadCursor = errors.New("not a cursor")
 )
 
-// PrunedError says that entries after a cursor are no longer kept.
+// PrunedError says that entries right after a cursor are no longer kept. It is told of every
+// gap once: of the one before the oldest kept entry, and, among reports, of those between
+// urgent ones that were kept while others around them went. What a reader read and what it
+// missed add up. One that begins at the zero Cursor is not told of what was before the oldest
+// kept entry, but of the gaps behind that.
 type PrunedError struct {
 	// Missed is how many entries after the cursor are gone.
 	Missed uint64
-	// Resume is the cursor after which the oldest kept entry stands: reading goes on there.
+	// Resume is the cursor after which the next kept entry stands, or will: reading goes on
+	// there.
 	Resume Cursor
 }
 
 // Error implements error.
 func (e *PrunedError) Error() string {
-	return fmt.Sprintf("%d entries after the cursor are no longer kept; what is kept begins after %s", e.Missed, e.Resume)
+	return fmt.Sprintf("%d entries after the cursor are no longer kept; the next that is kept stands after %s", e.Missed, e.Resume)
 }
 
 // Cursor is a place in one log of one journal: right behind the entry with this sequence

@@ -43,8 +43,9 @@ type MemoryOptions struct {
 // The alert log goes beyond its bounds only for one AppendAlerts call that is larger by
 // itself, which is let in when every alert is accounted for. Calls that wait for room get it
 // in the order in which they came, so that a large one is not passed over for ever. The
-// report log goes beyond its bounds only for a single report that is larger by itself: the
-// newest report is always kept.
+// report log goes beyond its bounds only for a single report that is larger by itself, or
+// than what urgent reports leave: the newest report is always kept, and urgent ones within a
+// quarter of the bounds are pushed out only by urgent ones.
 //
 // Readers share what is kept: entries are copied, neither alerts nor Data are.
 type Memory struct {
@@ -117,6 +118,9 @@ func usable(ctx context.Context, closed <-chan struct{}) error {
 // AppendAlerts implements [Journal].
 func (m *Memory) AppendAlerts(ctx context.Context, alerts []*alert.Alert, positions ...Position) ([]bool, error) {
 	if err := usable(ctx, m.closed); err != nil {
+		return nil, err
+	}
+	if err := checkPositions(positions); err != nil {
 		return nil, err
 	}
 	if len(alerts) == 0 {
@@ -266,6 +270,9 @@ func (m *Memory) AppendReports(ctx context.Context, done Cursor, reports []Repor
 	if err := usable(ctx, m.closed); err != nil {
 		return err
 	}
+	if err := checkStates(states); err != nil {
+		return err
+	}
 	if err := m.account(done, reports, states); err != nil {
 		return err
 	}
@@ -300,8 +307,8 @@ func (m *Memory) account(done Cursor, reports []Report, states []State) error {
 	}
 	for _, r := range reports {
 		e := ReportEntry{Cursor: l.next(), Report: r}
-		l.makeRoom(1, e.size(), l.tail().Seq)
 		l.push(e)
+		l.makeRoom(0, 0, e.Cursor.Seq-1)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -17,15 +19,21 @@ type entry interface {
 	id() alert.ID
 	// size is what the entry counts against the bound in bytes.
 	size() int64
+	// isUrgent is whether a part of the room is reserved for entries like it.
+	isUrgent() bool
 }
 
 func (e AlertEntry) seq() uint64  { return e.Cursor.Seq }
 func (e AlertEntry) id() alert.ID { return e.Alert.ID }
 func (e AlertEntry) size() int64  { return int64(len(e.Alert.Raw)) }
 
+func (AlertEntry) isUrgent() bool { return false }
+
 func (e ReportEntry) seq() uint64  { return e.Cursor.Seq }
 func (e ReportEntry) id() alert.ID { return e.ID }
 func (e ReportEntry) size() int64  { return int64(len(e.Data)) }
+
+func (e ReportEntry) isUrgent() bool { return e.Urgent }
 
 // memoryLog is one log of a Memory: the entries that are kept, and who waits for more.
 type memoryLog[E entry] struct {
@@ -39,7 +47,12 @@ type memoryLog[E entry] struct {
 
 	mu    sync.RWMutex
 	bytes int64
-	index map[alert.ID]uint64 // the number of the newest kept entry with the id
+	// held are urgent entries older than those of the ring, in their order. Urgent are they
+	// and those of the ring.
+	held        []E
+	urgent      uint64
+	urgentBytes int64
+	index       map[alert.ID]uint64 // the number of the newest kept entry with the id
 
 	// grown is sent after entries were pushed.
 	grown broadcast
@@ -49,7 +62,7 @@ type memoryLog[E entry] struct {
 func (l *memoryLog[E]) init(name, journal string, maxEntries int, maxBytes int64) {
 	l.name, l.journal = name, journal
 	l.maxEntries, l.maxBytes = uint64(max(maxEntries, 1)), maxBytes
-	l.entries.init()
+	l.entries.init(1)
 	l.index = make(map[alert.ID]uint64)
 }
 
@@ -66,21 +79,52 @@ func (l *memoryLog[E]) holds(c Cursor) bool {
 	return c == Cursor{} || c.Journal == l.journal && c.Seq < l.entries.next.Load()
 }
 
+// count is how many entries are kept. The caller holds mu.
+func (l *memoryLog[E]) count() uint64 { return l.entries.count() + uint64(len(l.held)) }
+
 // fits reports whether there is room for so much more. The caller holds mu.
 func (l *memoryLog[E]) fits(entries uint64, bytes int64) bool {
-	return l.entries.count()+entries <= l.maxEntries && l.bytes+bytes <= l.maxBytes
+	return l.count()+entries <= l.maxEntries && l.bytes+bytes <= l.maxBytes
+}
+
+// reserved reports whether the urgent entries are within the quarter that is reserved for them.
+func (l *memoryLog[E]) reserved() bool {
+	return l.urgent <= l.maxEntries/4 && l.urgentBytes <= l.maxBytes/4
 }
 
 // makeRoom evicts entries, the oldest first, until there is room for so much more, or
-// nothing is left of what may go: the entries up to and including number last. The caller
-// holds mu.
+// nothing is left of what may go: the entries up to and including number last. Urgent ones are
+// held while they are within their reserve. The caller holds mu.
 func (l *memoryLog[E]) makeRoom(entries uint64, bytes int64, last uint64) {
-	for l.entries.first.Load() <= last && !l.fits(entries, bytes) {
-		e := *l.entries.pop()
-		l.bytes -= e.size()
-		if l.index[e.id()] == e.seq() {
-			delete(l.index, e.id())
+	for !l.fits(entries, bytes) {
+		reserved := l.reserved()
+		switch {
+		case len(l.held) > 0 && !reserved:
+			var none E
+			e := l.held[0]
+			l.held[0], l.held = none, l.held[1:]
+			l.evict(e)
+		case l.entries.first.Load() > last:
+			return
+		default:
+			if e := *l.entries.pop(); e.isUrgent() && reserved {
+				l.held = append(l.held, e)
+			} else {
+				l.evict(e)
+			}
 		}
+	}
+}
+
+// evict forgets an entry that was taken out.
+func (l *memoryLog[E]) evict(e E) {
+	l.bytes -= e.size()
+	if e.isUrgent() {
+		l.urgent--
+		l.urgentBytes -= e.size()
+	}
+	if l.index[e.id()] == e.seq() {
+		delete(l.index, e.id())
 	}
 }
 
@@ -88,6 +132,10 @@ func (l *memoryLog[E]) makeRoom(entries uint64, bytes int64, last uint64) {
 func (l *memoryLog[E]) push(e E) {
 	l.index[e.id()] = e.seq()
 	l.bytes += e.size()
+	if e.isUrgent() {
+		l.urgent++
+		l.urgentBytes += e.size()
+	}
 	l.entries.push(&e)
 }
 
@@ -126,10 +174,13 @@ func (l *memoryLog[E]) tryRead(after Cursor, limit uint64) ([]E, error) {
 		first, next := l.entries.first.Load(), l.entries.next.Load()
 		from := after.Seq + 1
 		if after == (Cursor{}) {
-			from = first
+			from = l.oldest()
 		}
 		if from < first {
-			return nil, &PrunedError{Missed: first - from, Resume: l.cursor(first - 1)}
+			if got, err := l.readHeld(from, limit); err != nil || len(got) > 0 {
+				return got, err
+			}
+			continue // what was held is gone in the meantime
 		}
 		if from == next {
 			return nil, nil
@@ -139,6 +190,44 @@ func (l *memoryLog[E]) tryRead(after Cursor, limit uint64) ([]E, error) {
 		}
 		// Evicted in the meantime: first has moved.
 	}
+}
+
+// oldest is the number of the oldest kept entry, or the next if there is none.
+func (l *memoryLog[E]) oldest() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.held) > 0 {
+		return l.held[0].seq()
+	}
+	return l.entries.first.Load()
+}
+
+// readHeld returns held entries from number from on, up to the next gap; if it is in one, a
+// *PrunedError.
+func (l *memoryLog[E]) readHeld(from, limit uint64) ([]E, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	i := l.findHeld(from)
+	next := l.entries.first.Load()
+	if i < len(l.held) {
+		next = l.held[i].seq()
+	}
+	if next > from {
+		return nil, &PrunedError{Missed: next - from, Resume: l.cursor(next - 1)}
+	}
+	var out []E
+	for ; i < len(l.held) && l.held[i].seq() == from && uint64(len(out)) < limit; i++ {
+		out = append(out, l.held[i])
+		from++
+	}
+	return out, nil
+}
+
+// findHeld is the place of the first held entry whose number is not below n. The caller holds
+// mu.
+func (l *memoryLog[E]) findHeld(n uint64) int {
+	i, _ := slices.BinarySearchFunc(l.held, n, func(e E, n uint64) int { return cmp.Compare(e.seq(), n) })
+	return i
 }
 
 // lookup returns the newest kept entry with the id.
@@ -153,15 +242,21 @@ func (l *memoryLog[E]) lookup(ctx context.Context, closed <-chan struct{}, id al
 	if !ok {
 		return none, ErrNotFound
 	}
+	if n < l.entries.first.Load() {
+		return l.held[l.findHeld(n)], nil
+	}
 	return *l.entries.at(n), nil
 }
 
 // stats describes the log. The caller holds mu.
 func (l *memoryLog[E]) stats() LogStats {
 	s := LogStats{Tail: l.tail(), Bytes: l.bytes}
-	if n := l.entries.count(); n > 0 {
+	if n := l.count(); n > 0 {
 		s.Entries = int64(n) //nolint:gosec // as many as memory has room for
 		s.Oldest, s.Newest = l.cursor(l.entries.first.Load()), s.Tail
+	}
+	if len(l.held) > 0 {
+		s.Oldest = l.cursor(l.held[0].seq())
 	}
 	return s
 }

@@ -14,12 +14,12 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	journaltest.Run(t, func(_ *testing.T, l journaltest.Limits) journal.Journal {
+	journaltest.Run(t, journaltest.Implementation{Open: func(_ *testing.T, l journaltest.Limits) journal.Journal {
 		return journal.NewMemory(journal.MemoryOptions{
 			AlertEntries: l.AlertEntries, AlertBytes: l.AlertBytes,
 			ReportEntries: l.ReportEntries, ReportBytes: l.ReportBytes,
 		})
-	})
+	}})
 }
 
 // numbered returns an alert with an id of its own.

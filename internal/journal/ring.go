@@ -24,12 +24,12 @@ func slotOf[E entry](slots []atomic.Pointer[E], n uint64) *atomic.Pointer[E] {
 	return &slots[n&uint64(len(slots)-1)] //nolint:gosec // a length is never negative, and here never zero
 }
 
-// init makes the ring empty and number its entries from 1.
-func (r *ring[E]) init() {
+// init makes the ring empty and number its entries from first.
+func (r *ring[E]) init(first uint64) {
 	slots := make([]atomic.Pointer[E], minSlots)
 	r.slots.Store(&slots)
-	r.first.Store(1)
-	r.next.Store(1)
+	r.first.Store(first)
+	r.next.Store(first)
 }
 
 // count is the number of entries. It is for the writer.

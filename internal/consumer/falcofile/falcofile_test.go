@@ -118,8 +118,8 @@ func TestRecordedAlerts(t *testing.T) {
 	b.write(string(text))
 	b.start()
 	n := uint64(strings.Count(string(text), "\n"))
-	b.await(b, "end of the file", func() bool { s := b.ledger.Status(); return s.Received == n && s.AtRisk() == 0 })
-	if s := b.ledger.Status(); s.Rejected != 0 || s.Lag != 0 || n < 1000 {
+	b.await(b, "end of the file", func() bool { s := b.ledger.Status(); return s.Received == n && s.AtRisk() == 0 && s.Lag == 0 })
+	if s := b.ledger.Status(); s.Rejected != 0 || n < 1000 {
 		t.Errorf("%d lines, status %+v", n, s)
 	}
 }

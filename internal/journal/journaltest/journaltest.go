@@ -9,6 +9,7 @@ package journaltest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -24,15 +25,22 @@ type Limits struct {
 	ReportBytes   int64
 }
 
-// Run tests the journals that open returns: empty ones with the given limits. When a call that
-// wrote has returned, a journal keeps no more than its limits, alerts that are not accounted
-// for and the newest report excepted: these are always kept. The oldest entries go first, and
-// only when they must; those that one call wrote may go together.
-//
-// Open is called inside of a bubble, so that it must not call t.Cleanup or t.Run; the suite
-// closes what it opens.
-func Run(t *testing.T, open func(t *testing.T, limits Limits) journal.Journal) {
-	s := suite{open: open}
+// Implementation is what the suite needs of a kind of journal. Its functions are called inside
+// of a bubble, so that they must not call t.Cleanup or t.Run; the suite closes what they open.
+type Implementation struct {
+	// Open returns an empty journal with the given limits. When a call that wrote has returned,
+	// a journal keeps no more than its limits, alerts that are not accounted for, the newest
+	// report, and urgent reports in a quarter of the limits excepted. The oldest entries go
+	// first, and only when they must.
+	Open func(t *testing.T, limits Limits) journal.Journal
+	// Reopen ends a journal and opens it again, with the same limits: after Close, or without
+	// it, as if its process had been killed. It is nil for a journal that ends with its process.
+	Reopen func(t *testing.T, j journal.Journal, limits Limits, killed bool) journal.Journal
+}
+
+// Run tests an implementation.
+func Run(t *testing.T, i Implementation) {
+	s := suite{i}
 	for _, test := range []struct {
 		name string
 		run  func(s suite, t *testing.T)
@@ -49,6 +57,11 @@ func Run(t *testing.T, open func(t *testing.T, limits Limits) journal.Journal) {
 		{"Larger than the log", suite.largerThanTheLog},
 		{"Ended context", suite.endedContext},
 		{"Closed", suite.closed},
+		{"Positions", suite.positions},
+		{"States", suite.states},
+		{"Rejected", suite.rejected},
+		{"Urgent", suite.urgent},
+		{"Urgent holes", suite.urgentHoles},
 		{"Concurrent", suite.concurrent},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,17 +87,23 @@ func Run(t *testing.T, open func(t *testing.T, limits Limits) journal.Journal) {
 		}
 	}
 	t.Run("Model", s.model)
+	if s.Reopen == nil {
+		return
+	}
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("Reopen killed=%t", killed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { s.reopen(t, killed) })
+		})
+	}
 }
 
-// suite is what the tests need of the implementation.
-type suite struct {
-	open func(t *testing.T, limits Limits) journal.Journal
-}
+// suite is what the tests share.
+type suite struct{ Implementation }
 
 // start opens a journal that is closed when the test ends.
 func (s suite) start(t *testing.T, limits Limits) journal.Journal {
 	t.Helper()
-	j := s.open(t, limits)
+	j := s.Open(t, limits)
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -134,10 +153,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// statsOf returns the journal's stats.
+// statsOf returns the journal's stats, but for what the suite cannot know: where it lies and
+// what it takes there.
 func statsOf(t *testing.T, j journal.Journal) journal.Stats {
 	t.Helper()
 	s, err := j.Stats(context.Background())
 	must(t, err)
+	s.Path, s.DiskBytes = "", 0
 	return s
 }
