@@ -261,7 +261,24 @@ func TestKilledFollowingAFile(t *testing.T) {
 			t.Fatalf("report %d is of alert %s", i, x)
 		}
 	}
+	v.check()
 	t.Logf("%d alerts, %d kills", n, kills())
+}
+
+// check has the journal checked and copied while the daemon runs.
+func (v *victim) check() {
+	v.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		v.Fatal(err)
+	}
+	for _, args := range [][]string{{"check"}, {"backup", filepath.Join(v.dir, "copy.db")}} {
+		args = append(append([]string{"falco-reporter", "journal"}, args...), "--state-dir", filepath.Join(v.dir, "state"))
+		out, err := (&exec.Cmd{Path: self, Args: args, Env: os.Environ()}).CombinedOutput()
+		if err != nil {
+			v.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
 }
 
 // writeAlerts is Falco with file_output, and logrotate: it writes behind the first alert until

@@ -27,9 +27,14 @@ type Scanned struct {
 	Line int
 	// Raw is the JSON object; nil if there is an error.
 	Raw []byte
-	// Err says why there is no object.
-	Err error
+	// Err says why there is no object, Text what stands there: the beginning of it, at most
+	// 16 KiB.
+	Err  error
+	Text []byte
 }
+
+// maxBadText bounds Scanned.Text.
+const maxBadText = 16 << 10
 
 // NewScanner reads from r.
 func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, 64<<10)} }
@@ -43,7 +48,8 @@ func (s *Scanner) Next() (Scanned, error) {
 			return Scanned{}, err
 		}
 		if tooLong {
-			return Scanned{Line: s.line, Err: ErrTooLarge}, nil
+			s.bad(s.line, ErrTooLarge, line)
+			continue
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			s.read(line)
@@ -69,7 +75,7 @@ func (s *Scanner) readLine() (line []byte, tooLong bool, err error) {
 		part, err := s.r.ReadSlice('\n')
 		switch {
 		case len(line)+len(part) > MaxBytes:
-			line, tooLong = line[:0], true
+			line, tooLong = line[:min(len(line), maxBadText)], true
 		case !tooLong:
 			line = append(line, part...)
 		default:
@@ -102,7 +108,7 @@ func (s *Scanner) read(line []byte) {
 func (s *Scanner) readOne(line []byte) (rest []byte) {
 	start := s.line
 	if line[0] != '{' && line[0] != '[' {
-		s.bad(start, fmt.Errorf("%w: not a JSON object", ErrNotAnAlert))
+		s.bad(start, fmt.Errorf("%w: not a JSON object", ErrNotAnAlert), line)
 		return nil
 	}
 	var t tracker
@@ -120,7 +126,7 @@ func (s *Scanner) readOne(line []byte) (rest []byte) {
 			break
 		}
 		if tooLong || len(buf)+len(next) > MaxBytes {
-			s.bad(start, ErrTooLarge)
+			s.bad(start, ErrTooLarge, buf)
 			return nil
 		}
 		from := len(buf) + 1
@@ -128,7 +134,7 @@ func (s *Scanner) readOne(line []byte) (rest []byte) {
 		end = t.feed(buf, from)
 	}
 	if end < 0 {
-		s.bad(start, fmt.Errorf("%w: the JSON is cut off", ErrNotAnAlert))
+		s.bad(start, fmt.Errorf("%w: the JSON is cut off", ErrNotAnAlert), buf)
 		return nil
 	}
 	s.found(start, buf[:end])
@@ -147,15 +153,15 @@ func (s *Scanner) found(line int, value []byte) {
 		v, err := d.ReadValue()
 		at := line + bytes.Count(value[:d.InputOffset()-int64(len(v))], []byte("\n"))
 		if err != nil {
-			s.bad(at, jsonError(err))
+			s.bad(at, jsonError(err), value[d.InputOffset():])
 			return
 		}
 		s.queue = append(s.queue, Scanned{Line: at, Raw: bytes.Clone(v)})
 	}
 }
 
-func (s *Scanner) bad(line int, err error) {
-	s.queue = append(s.queue, Scanned{Line: line, Err: err})
+func (s *Scanner) bad(line int, err error, text []byte) {
+	s.queue = append(s.queue, Scanned{Line: line, Err: err, Text: bytes.Clone(text[:min(len(text), maxBadText)])})
 }
 
 // tracker follows the nesting of a JSON value through its bytes, in time linear in them.

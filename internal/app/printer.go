@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/journal"
 	"github.com/falco-reporter/falco-reporter/internal/render"
 )
+
+// noteTimeout bounds how long the printer waits for the journal to keep its place.
+const noteTimeout = time.Second
 
 // printBatch is how many reports are rendered into one write.
 const printBatch = 32
@@ -112,8 +116,11 @@ func (p *printer) place(ctx context.Context) (journal.Cursor, error) {
 // restart writes some reports again.
 func (p *printer) note(ctx context.Context, at journal.Cursor) {
 	p.at.Store(at.Seq)
+	// What was written was written, also when it is time to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
 	_, err := p.journal.AppendAlerts(ctx, nil, journal.Position{Input: stdoutPosition, Data: []byte(at.String())})
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		p.log.Debug("the place of stdout could not be kept", "error", err)
 	}
 }

@@ -183,7 +183,7 @@ func (in *Input) isLeft() bool {
 // add takes in what the scanner found.
 func (in *Input) add(found alert.Scanned) {
 	if found.Err != nil {
-		in.intake.Reject(nil, fmt.Errorf("line %d: %w", found.Line, found.Err))
+		in.intake.Reject(found.Text, fmt.Errorf("line %d: %w", found.Line, found.Err))
 		return
 	}
 	a, err := alert.DecodeJSON(found.Raw)
