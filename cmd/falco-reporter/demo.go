@@ -24,6 +24,7 @@ func newDemoCommand() *cobra.Command {
 	var file string
 	var keep bool
 	var output outputFlag
+	var incidents incidentFlags
 	var level string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -41,6 +42,9 @@ is opened and nothing is left behind.`,
 			if d.opts.Log, err = newLogger(cmd.ErrOrStderr(), level); err != nil {
 				return err
 			}
+			if d.opts.Joiner, err = incidents.joiner(); err != nil {
+				return usageError{err}
+			}
 			if d.alerts, err = loadAlerts(file); err != nil {
 				return err
 			}
@@ -51,6 +55,7 @@ is opened and nothing is left behind.`,
 	flags.StringVar(&file, "alerts", "", "file with recorded alerts, one a line; without it the bundled ones")
 	flags.BoolVar(&keep, "keep", false, "stay up afterwards, and print commands to try")
 	output.add(flags, "markdown")
+	incidents.add(flags, joinOff)
 	flags.StringVar(&level, "log-level", "warn", "least level to log: debug, info, warn, error")
 	return cmd
 }

@@ -148,7 +148,9 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.until("the journal fails", func() bool { return v.status().GetJournal().GetFailure() != "" })
-	v.until("health says so", func() bool { return v.health("falcoreporter.journal") == grpc_health_v1.HealthCheckResponse_NOT_SERVING })
+	v.until("health says so", func() bool {
+		return v.health("falcoreporter.journal") == grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	})
 	if got := v.health(""); got != grpc_health_v1.HealthCheckResponse_SERVING {
 		t.Errorf("what is kept can be read, but the server is %s", got)
 	}

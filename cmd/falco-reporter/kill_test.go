@@ -58,7 +58,7 @@ type victim struct {
 func newVictim(t *testing.T, args ...string) *victim {
 	v := &victim{T: t, dir: t.TempDir(), more: make(chan struct{}, 1)}
 	v.args = append([]string{
-		"run", "--state-dir", filepath.Join(v.dir, "state"), "--listen", "unix://" + v.socket(), "-o", "none", "--rules=",
+		"run", "--state-dir", filepath.Join(v.dir, "state"), "--listen", "unix://" + v.socket(), "-o", "none", "--rules=", "--join=off",
 	}, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

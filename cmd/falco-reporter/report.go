@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
 	"github.com/falco-reporter/falco-reporter/internal/redact"
@@ -18,6 +21,7 @@ import (
 
 func newReportCommand() *cobra.Command {
 	var output outputFlag
+	var incidents incidentFlags
 	var know knowledge
 	var hide redaction
 	cmd := &cobra.Command{
@@ -50,10 +54,19 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			return reportAll(cmd, args, &reporter{enricher: enricher, render: stream, unredacted: unredacted})
+			r := &reporter{enricher: enricher, render: stream, unredacted: unredacted}
+			join, err := incidents.joiner()
+			if err != nil {
+				return usageError{err}
+			}
+			if join != nil {
+				r.join = join()
+			}
+			return reportAll(cmd, args, r)
 		},
 	}
 	output.add(cmd.Flags(), "markdown")
+	incidents.add(cmd.Flags(), joinOff)
 	know.add(cmd.Flags())
 	hide.add(cmd.Flags())
 	return cmd
@@ -63,6 +76,8 @@ is then 1.`,
 type reporter struct {
 	enricher   *enrich.Enricher
 	render     *render.Stream
+	join       enrich.Joiner // nil for a report of every alert
+	seq        uint64
 	out        *bufio.Writer
 	errs       io.Writer
 	buf        []byte
@@ -78,6 +93,11 @@ func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
 	for _, name := range files {
 		if err := r.file(cmd.Context(), name, cmd.InOrStdin()); err != nil {
 			return errors.Join(err, r.out.Flush())
+		}
+	}
+	if r.join != nil {
+		if err := r.closed(r.join.Advance(time.Unix(0, math.MaxInt64))); err != nil {
+			return err
 		}
 	}
 	if _, err := r.out.Write(r.render.End(nil)); err != nil {
@@ -170,6 +190,29 @@ func (r *reporter) one(name string, found alert.Scanned) error {
 			return err
 		}
 	}
+	if r.join == nil {
+		return r.write(report)
+	}
+	r.seq++
+	return r.closed(r.join.Add(r.seq, a, report))
+}
+
+// closed writes of some revisions those that are the last of their incidents: they are the
+// whole account, and here nobody waits for it.
+func (r *reporter) closed(revisions []*pb.Report) error {
+	for _, report := range revisions {
+		if !report.GetClosed() {
+			continue
+		}
+		if err := r.write(report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a report.
+func (r *reporter) write(report *pb.Report) error {
 	if !r.unredacted {
 		report = redact.Report(report)
 	}

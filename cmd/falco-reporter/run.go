@@ -16,6 +16,8 @@ import (
 type runFlags struct {
 	inputs          inputFlags
 	journal         journalFlags
+	ancestry        ancestryFlags
+	incidents       incidentFlags
 	silentAfter     time.Duration
 	listen          string
 	metrics         string
@@ -45,6 +47,8 @@ when the process ends, however it ends: the next run goes on with it.`,
 	flags := cmd.Flags()
 	f.inputs.add(flags)
 	f.journal.add(flags)
+	f.ancestry.add(flags)
+	f.incidents.add(flags, joinOn)
 	flags.DurationVar(&f.silentAfter, "silent-after", 0, "report inputs and hosts from which nothing came for so long, neither alerts nor Falco's metrics; 0 for never")
 	flags.StringVar(&f.listen, "listen", "", "serve the report stream at unix:///PATH")
 	flags.StringVar(&f.metrics, "metrics-listen", "", "serve metrics for Prometheus at http://HOST:PORT/metrics")
@@ -81,7 +85,9 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	inputs, errInputs := f.inputs.options(cmd.InOrStdin())
 	sqlite, errJournal := f.journal.options(log)
 	know := f.knowledge.options(log)
-	errs := []error{errFormat, errRedact, errInputs, errJournal}
+	tracked, errAncestry := f.ancestry.options()
+	joiner, errJoin := f.incidents.joiner()
+	errs := []error{errFormat, errRedact, errInputs, errJournal, errAncestry, errJoin}
 	if f.listen == "" && f.output.format == none {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
@@ -98,7 +104,7 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 		return app.Options{}, usageError{err}
 	}
 	opts := app.Options{
-		Version: versionText(), Inputs: inputs, SQLite: sqlite, SilentAfter: f.silentAfter, Listen: f.listen, Metrics: f.metrics,
+		Version: versionText(), Inputs: inputs, SQLite: sqlite, Ancestry: tracked, Joiner: joiner, SilentAfter: f.silentAfter, Listen: f.listen, Metrics: f.metrics,
 		Render: rendering, Enrich: know, RuleFiles: f.knowledge.ruleFiles(), Playbooks: f.knowledge.playbooks, Unredacted: unredacted, Log: log,
 	}
 	if rendering.Format != "" {

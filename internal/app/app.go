@@ -22,6 +22,7 @@ import (
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
 	"github.com/falco-reporter/falco-reporter/internal/journal"
@@ -39,6 +40,9 @@ type Options struct {
 	Version string
 	// Inputs are where alerts come in.
 	Inputs Inputs
+	// Ancestry says where chains of processes are read from besides the alerts. Its LocalInput
+	// is set from the inputs. Nil is nowhere.
+	Ancestry *ancestry.Options
 	// SilentAfter is for how long nothing may come from an input or host before that is
 	// reported; 0 is for ever.
 	SilentAfter time.Duration
@@ -77,6 +81,7 @@ type App struct {
 	worker    *enrich.Worker
 	inputs    []*input
 	silence   *consumer.Silence // nil if silence is not watched
+	tracker   *ancestry.Tracker // nil if chains are the alerts' own
 	server    *serve.Server
 	listener  net.Listener
 	metrics   net.Listener
@@ -124,6 +129,11 @@ func (a *App) prepare(ctx context.Context) (err error) {
 	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Logger: a.log})
 	if a.opts.SilentAfter > 0 {
 		a.silence = consumer.NewSilence(a.opts.SilentAfter, a.journal, a.log)
+	}
+	if o := a.opts.Ancestry; o != nil {
+		tracked := *o
+		tracked.LocalInput, tracked.Log = a.isLocal, a.log
+		a.tracker = ancestry.New(tracked)
 	}
 	if err := a.addInputs(ctx, a.opts.Inputs); err != nil {
 		return err
@@ -241,6 +251,9 @@ func (a *App) watch(ctx context.Context) error {
 	wg.Go(func() { _ = a.rules.Run(ctx) }) // it ends with ctx alone
 	wg.Go(func() { _ = a.playbooks.Run(ctx) })
 	wg.Go(func() { a.watchJournal(ctx) })
+	if a.tracker != nil {
+		wg.Go(func() { _ = a.tracker.Run(ctx) }) // it ends with ctx, and fails for nothing
+	}
 	var err error
 	if a.silence != nil {
 		wg.Go(func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
@@ -90,6 +91,9 @@ func (a *App) addInput(kind string, i int, address string, opts consumer.IntakeO
 	if a.silence != nil {
 		opts.Seen = a.silence.Seen
 	}
+	if a.tracker != nil {
+		opts.Capture = a.tracker.Capture
+	}
 	intake := consumer.NewIntake(name, a.journal, ledger, a.log, opts)
 	s, err := make(name, intake, ledger)
 	if err != nil {
@@ -97,6 +101,28 @@ func (a *App) addInput(kind string, i int, address string, opts consumer.IntakeO
 	}
 	a.inputs = append(a.inputs, &input{ledger: ledger, intake: intake, source: s})
 	return nil
+}
+
+// isLocal reports whether what an input brings is of this host's own Falco, as far as the way
+// shows: by a unix socket, a file, a pipe, or loopback.
+func (a *App) isLocal(name string) bool {
+	for _, in := range a.inputs {
+		s := in.ledger.Status()
+		if s.Name != name {
+			continue
+		}
+		switch s.Kind {
+		case falcogrpc.Kind:
+			return falcogrpc.IsUnix(s.Address)
+		case falcohttp.Kind:
+			host, _, err := net.SplitHostPort(s.Address)
+			ip := net.ParseIP(host)
+			return err == nil && (host == "localhost" || ip.IsLoopback())
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // inputsChanged tells the health service whether every input has its source.

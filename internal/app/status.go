@@ -22,6 +22,10 @@ func (a *App) status(ctx context.Context) (*pb.GetStatusResponse, error) {
 	for _, in := range a.inputs {
 		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status()))
 	}
+	out.Ancestry = &pb.AncestryStatus{Layers: []*pb.AncestryLayer{{Name: "alert", Live: true}}}
+	if a.tracker != nil {
+		out.Ancestry = a.tracker.Status()
+	}
 	if a.printer != nil {
 		stats, err := a.journal.Stats(ctx)
 		if err != nil {

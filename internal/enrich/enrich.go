@@ -118,11 +118,9 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.Workload = workloadOf(a)
 	r.Event = eventOf(a)
 	r.Process = processOf(a)
-	if a.Kind == alert.KindRule {
-		r.Ancestry, r.AncestryComplete = ancestry.FromAlert(a)
-	}
 	r.User = userOf(a)
 	r.Container = containerOf(a, r.Workload)
+	ancestry.Apply(a, r)
 	r.Kubernetes = kubernetesOf(a)
 	r.Network = networkOf(a)
 	r.File = fileOf(a)

@@ -1,0 +1,75 @@
+package incident_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/incident"
+)
+
+// TestSilences lower the urgency of what they describe, say so, and drop nothing.
+func TestSilences(t *testing.T) {
+	until := start.Add(time.Hour)
+	for _, test := range []struct {
+		name    string
+		silence incident.Silence
+		applies bool
+	}{
+		{"rule", incident.Silence{Rule: "Write *", Until: until}, true},
+		{"another rule", incident.Silence{Rule: "Read *", Until: until}, false},
+		{"container and image", incident.Silence{Container: "we?", Image: "registry.example/*:1", Until: until}, true},
+		{"container by id", incident.Silence{Container: "aaaa*", Until: until}, true},
+		{"one of two does not match", incident.Silence{Container: "web", User: "alice", Until: until}, false},
+		{"user by number", incident.Silence{User: "0", Until: until}, true},
+		{"path", incident.Silence{Path: "/srv/*", Until: until}, true},
+		{"nothing", incident.Silence{Until: until}, false},
+		{"no end", incident.Silence{Rule: "*"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.silence.By, test.silence.Why = "anna", "drill"
+			f := inContainer("x", "x", "y", "", "container.image.repository", "registry.example/team/web", "container.image.tag", "1")
+			reports := final(t, joined(t, incident.Options{Silences: []incident.Silence{test.silence}}, []*alert.Alert{made(t, 0, "Write it", "Critical", f), made(t, 1e9, "Write it", "Critical", f)}))
+			r := reports[0]
+			if len(reports) != 1 || total(r) != 2 {
+				t.Fatalf("%d reports", len(reports))
+			}
+			if !test.applies {
+				if level(r) != "page" || r.GetSilence() != nil {
+					t.Errorf("silenced: %v", r.GetUrgency())
+				}
+				return
+			}
+			if level(r) != "record" || r.GetSilence().GetAuthor() != "anna" || r.GetSilence().GetExpired() {
+				t.Errorf("%v, %v", r.GetUrgency(), r.GetSilence())
+			}
+			if why := r.GetUrgency().GetWhy(); !strings.HasPrefix(why, "Silenced until 2026-11-22 03:00:00 UTC by “anna”: “drill”. Without that page: ") {
+				t.Error(why)
+			}
+		})
+	}
+}
+
+// TestExpiredSilence: the urgency is as without it, and it is pointed out.
+func TestExpiredSilence(t *testing.T) {
+	silence := incident.Silence{Rule: "R", Until: start.Add(time.Second), By: "anna", Why: "drill"}
+	f := process(100, 50, "x", "y")
+	for after, want := range map[time.Duration]string{time.Second - 1: "record", time.Second: "page"} {
+		r := final(t, joined(t, incident.Options{Silences: []incident.Silence{silence}}, []*alert.Alert{made(t, after, "R", "Critical", f)}))[0]
+		if level(r) != want || r.GetSilence().GetExpired() != (want == "page") {
+			t.Errorf("after %v: %v, %v", after, r.GetUrgency(), r.GetSilence())
+		}
+	}
+}
+
+// TestSilenceOfAPart: what no silence describes is as urgent as ever, also beside what one does.
+func TestSilenceOfAPart(t *testing.T) {
+	f := process(100, 50, "x", "y")
+	r := final(t, joined(t, incident.Options{Silences: []incident.Silence{{Rule: "R", Until: start.Add(time.Hour)}}}, []*alert.Alert{
+		made(t, 0, "R", "Critical", f), made(t, 1e9, "S", "Warning", f),
+	}))
+	if len(r) != 1 || level(r[0]) != "today" {
+		t.Errorf("%d reports, %v", len(r), r[0].GetUrgency())
+	}
+}

@@ -1,0 +1,396 @@
+package incident
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
+)
+
+// tieKind is what a tie between alerts is made of, the strongest first. The numbers are kept in
+// the state of groups: they must not change.
+type tieKind uint8
+
+const (
+	tieFirst           tieKind = iota // none: the first alert
+	tieEvent                          // the same event
+	tieProcess                        // the same process
+	tieParentOf                       // its process is above one that made an earlier alert
+	tieChildOf                        // a process above it made an earlier alert
+	tieSibling                        // a process above it is above one that made an earlier alert
+	tieCommand                        // the same command line, where there are no pids
+	tieCommandParentOf                // its command line is that of the parent of an earlier one
+	tieCommandChildOf                 // its parent's command line is that of an earlier one
+	tieCommandSibling                 // its parent's command line is that of an earlier one's parent
+	tieEntered                        // its parent is what entered the container
+	tieSession                        // the same session in a container
+	tieTerminal                       // the same terminal in a container
+	tieKindOf                         // the same rule and circumstances
+	tieNotice                         // the same notice
+)
+
+// tie is one thing that an alert may have in common with others.
+type tie struct {
+	key  key
+	kind tieKind
+	// level is the place of the ancestor in the report's chain, for ties through one.
+	level uint8
+	// find is whether a group with it may take the alert, keep whether a group that has taken
+	// the alert is found by it.
+	find, keep bool
+	// weak ties never take an alert that is more urgent than the group, and are kept by urgency.
+	weak bool
+	// sole ties hold only where just one group has them.
+	sole bool
+}
+
+const (
+	// maxAncestors bounds how many levels up ties are sought.
+	maxAncestors = 8
+	maxTies      = 2*(maxAncestors+1) + 10
+)
+
+// ties are all ties of an alert, the strongest first.
+type ties struct {
+	list  [maxTies]tie
+	n     int
+	level pb.UrgencyLevel
+}
+
+func (t *ties) all() []tie { return t.list[:t.n] }
+
+func (t *ties) add(x tie) {
+	if t.n < maxTies {
+		t.list[t.n] = x
+		t.n++
+	}
+}
+
+// at is the form of a weak tie's key for groups that have it from alerts of this urgency.
+func (k key) at(level pb.UrgencyLevel) key {
+	k[0] ^= byte(level) //nolint:gosec // four levels
+	return k
+}
+
+// hasher makes keys. Its buffer is used again and again.
+type hasher struct{ buf []byte }
+
+// What a hash is of; it is never of two kinds.
+const (
+	ofEvent    = 'e'
+	ofProcess  = 'p'
+	ofAncestor = 'a'
+	ofCommand  = 'c'
+	ofParent   = 'd'
+	ofEntered  = 'x'
+	ofSession  = 's'
+	ofTerminal = 't'
+	ofKind     = 'k'
+	ofNotice   = 'n'
+)
+
+// begin begins a key: every one is of one host.
+func (h *hasher) begin(kind byte, a *alert.Alert) {
+	h.buf = append(h.buf[:0], kind)
+	h.text(a.Hostname)
+	if a.Hostname == "" {
+		h.text(a.Input) // who does not name its host may be any
+	}
+}
+
+// maxKeyText bounds the text of a field in a key; with its length it is told from another of
+// the same beginning.
+const maxKeyText = 4 << 10
+
+func (h *hasher) text(s string) {
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(s)))
+	h.buf = append(h.buf, s[:min(len(s), maxKeyText)]...)
+}
+
+func (h *hasher) number(n int64) { h.buf = binary.AppendVarint(h.buf, n) }
+
+func (h *hasher) key() key {
+	sum := sha256.Sum256(h.buf)
+	return key(sum[:len(key{})])
+}
+
+// as is the key that a process has in another part.
+func (k key) as(kind byte) key {
+	k[len(k)-1] ^= kind
+	return k
+}
+
+// ties finds the ties of an alert.
+func (h *hasher) ties(a *alert.Alert, r *pb.Report) ties {
+	t := ties{level: r.GetUrgency().GetLevel()}
+	if a.Kind != alert.KindRule {
+		h.begin(ofNotice, a)
+		h.text(a.Rule)
+		t.add(tie{key: h.key(), kind: tieNotice, find: true, keep: true, weak: true})
+		return t
+	}
+	if isSyscall(a) && r.GetProcess() != nil {
+		h.addEvent(&t, a, r)
+		if !h.addProcesses(&t, a, r) {
+			h.addCommands(&t, a, r)
+		}
+		h.addEntry(&t, a, r)
+	}
+	h.addKind(&t, a, r)
+	return t
+}
+
+func isSyscall(a *alert.Alert) bool { return a.Source == "" || a.Source == "syscall" }
+
+// addEvent: the event that another rule matched too.
+func (h *hasher) addEvent(t *ties, a *alert.Alert, r *pb.Report) {
+	p := r.GetProcess()
+	if p.GetName() == "" && p.GetCommandLine() == "" {
+		return
+	}
+	h.begin(ofEvent, a)
+	h.number(a.Nanos)
+	h.text(r.GetEvent().GetType())
+	h.text(p.GetName())
+	h.text(p.GetCommandLine())
+	h.number(p.GetPid())
+	t.add(tie{key: h.key(), kind: tieEvent, find: true})
+}
+
+// addProcesses: the process and those above it, as far as their start is known and nothing that
+// is above everything lies between. It is false where the process is not known by its pid.
+func (h *hasher) addProcesses(t *ties, a *alert.Alert, r *pb.Report) bool {
+	p := r.GetProcess()
+	known := p.GetPidProvenance() != pb.Provenance_PROVENANCE_INFERRED && h.process(a, p.Pid, p.GetStartTime().GetSeconds(), p.GetStartTime().GetNanos(), p.GetStartTime() != nil)
+	if known {
+		own := h.key()
+		t.add(tie{key: own, kind: tieProcess, find: true, keep: true})
+		if !isShared(p.GetName(), p.GetExePath()) && p.GetNamespacePid() != 1 {
+			t.add(tie{key: own.as(ofAncestor), kind: tieParentOf, find: true})
+		}
+	}
+	for i, anc := range r.GetAncestry()[:min(len(r.GetAncestry()), maxAncestors)] {
+		if int(anc.GetLevel()) != i+1 || isTop(anc) {
+			break
+		}
+		if anc.GetProvenance() == pb.Provenance_PROVENANCE_INFERRED ||
+			!h.process(a, anc.Pid, anc.GetStartTime().GetSeconds(), anc.GetStartTime().GetNanos(), anc.GetStartTime() != nil) {
+			continue
+		}
+		above := h.key()
+		t.add(tie{key: above, kind: tieChildOf, level: uint8(i), find: true})
+		t.add(tie{key: above.as(ofAncestor), kind: tieSibling, level: uint8(i), find: true, keep: true})
+	}
+	return known
+}
+
+// isTop reports whether an ancestor is above what has nothing to do with each other, or may be.
+func isTop(anc *pb.Ancestor) bool {
+	return anc.Pid != nil && anc.GetPid() <= 1 || anc.GetNamespacePid() == 1 || anc.GetName() == "" || isShared(anc.GetName(), anc.GetExePath())
+}
+
+// process begins the key of a process; false where it is not known well enough: without a
+// start, and with one that is after the event.
+func (h *hasher) process(a *alert.Alert, pid *int64, seconds int64, nanos int32, hasStart bool) bool {
+	if pid == nil || *pid <= 1 || !hasStart || seconds > a.Nanos/1e9 || seconds == a.Nanos/1e9 && int64(nanos) > a.Nanos%1e9 {
+		return false
+	}
+	h.begin(ofProcess, a)
+	h.number(*pid)
+	h.number(seconds)
+	h.number(int64(nanos))
+	return true
+}
+
+// minCommand is how many bytes a command line needs to tell processes of a container apart.
+const minCommand = 16
+
+// tells reports whether a command line is hardly that of two processes that have nothing to do
+// with each other and run in one container at one time.
+func tells(command string) bool { return len(command) >= minCommand && strings.Contains(command, " ") }
+
+// addCommands: for alerts without pids, the command lines of the process and its parent in one
+// container at one terminal.
+func (h *hasher) addCommands(t *ties, a *alert.Alert, r *pb.Report) {
+	if containerID(r) == "" {
+		return
+	}
+	p := r.GetProcess()
+	if tells(p.GetCommandLine()) {
+		own := h.command(a, r, p.GetName(), p.GetCommandLine())
+		t.add(tie{key: own, kind: tieCommand, find: true, keep: true, weak: true, sole: true})
+		t.add(tie{key: own.as(ofParent), kind: tieCommandParentOf, find: true, weak: true, sole: true})
+	}
+	parent := parentOf(r)
+	if parent == nil || isTop(parent) {
+		return
+	}
+	if tells(parent.GetCommandLine()) {
+		above := h.command(a, r, parent.GetName(), parent.GetCommandLine())
+		t.add(tie{key: above, kind: tieCommandChildOf, find: true, weak: true, sole: true})
+		t.add(tie{key: above.as(ofParent), kind: tieCommandSibling, find: true, keep: true, weak: true, sole: true})
+	}
+}
+
+func (h *hasher) command(a *alert.Alert, r *pb.Report, name, command string) key {
+	h.begin(ofCommand, a)
+	h.text(containerID(r))
+	h.text(r.GetProcess().GetTerminal())
+	h.text(name)
+	h.text(command)
+	return h.key()
+}
+
+// addEntry: one way into a container, which is a session or terminal that is not that of the
+// container's first process, or a shell right below the runtime.
+func (h *hasher) addEntry(t *ties, a *alert.Alert, r *pb.Report) {
+	p, id := r.GetProcess(), containerID(r)
+	if id == "" || p.GetNamespacePid() == 1 || p.GetSession().GetId() == 1 {
+		return
+	}
+	h.addEntered(t, a, r)
+	if sid := p.GetSession().GetId(); sid > 1 {
+		h.begin(ofSession, a)
+		h.text(id)
+		h.number(sid)
+		t.add(tie{key: h.key(), kind: tieSession, find: true, keep: true, weak: true})
+	}
+	if p.GetHasTerminal() {
+		h.begin(ofTerminal, a)
+		h.text(id)
+		h.text(p.GetTerminal())
+		t.add(tie{key: h.key(), kind: tieTerminal, find: true, keep: true, weak: true})
+	}
+}
+
+// addEntered: where there are no pids, the shell that the runtime started, and what has a parent
+// of its name.
+func (h *hasher) addEntered(t *ties, a *alert.Alert, r *pb.Report) {
+	p, parent := r.GetProcess(), parentOf(r)
+	if p.Pid != nil || parent == nil {
+		return
+	}
+	entered := isRuntimeName(parent.GetName()) && isShell(p.GetName()) && !startsContainer(a, r)
+	if !entered && !isShell(parent.GetName()) {
+		return
+	}
+	name := parent.GetName()
+	if entered {
+		name = p.GetName()
+	}
+	h.begin(ofEntered, a)
+	h.text(containerID(r))
+	h.text(p.GetTerminal())
+	h.text(name)
+	t.add(tie{key: h.key(), kind: tieEntered, find: !entered, keep: entered, weak: true, sole: true})
+}
+
+// entrypointWithin is how soon after the start of a container its first program runs.
+const entrypointWithin = 2e9
+
+// startsContainer reports whether what the runtime started is, as far as is known, what the
+// container is there for.
+func startsContainer(a *alert.Alert, r *pb.Report) bool {
+	start := r.GetContainer().GetStartTime()
+	return start != nil && a.Nanos-start.AsTime().UnixNano() < entrypointWithin
+}
+
+// addKind: the same rule in the same circumstances.
+func (h *hasher) addKind(t *ties, a *alert.Alert, r *pb.Report) {
+	h.begin(ofKind, a)
+	h.text(a.Source)
+	h.text(a.Rule)
+	switch q := r.GetKubernetes().GetRequest(); {
+	case q != nil:
+		h.text(q.GetUser())
+		h.text(q.GetUserAgent())
+		h.text(q.GetVerb())
+		h.text(q.GetNamespace())
+	case !isSyscall(a):
+		h.users(a)
+	default:
+		h.circumstances(r)
+	}
+	t.add(tie{key: h.key(), kind: tieKindOf, find: true, keep: true, weak: true})
+}
+
+// users adds the fields that say who did it, for sources whose fields are not known here.
+func (h *hasher) users(a *alert.Alert) {
+	for _, f := range a.Fields() {
+		if (strings.Contains(f.Name, "user") || strings.Contains(f.Name, "actor")) && !strings.Contains(f.Name, "agent") && !alert.Absent(f.Name, f.Value) {
+			h.text(f.Name)
+			h.text(f.Value.Text())
+		}
+	}
+}
+
+// circumstances adds where, as whom and with which program a system call was made.
+func (h *hasher) circumstances(r *pb.Report) {
+	if id := containerID(r); id != "" {
+		h.text(id) // it has one image
+	} else {
+		h.text(r.GetContainer().GetImageRepository())
+		h.text(r.GetContainer().GetImageTag())
+		h.text(r.GetKubernetes().GetNamespace())
+		h.text(r.GetKubernetes().GetPodName())
+	}
+	h.number(int64(r.GetWorkload()))
+	h.text(userText(r))
+	h.text(program(r))
+	if r.GetProcess().GetName() == "" {
+		h.text(folder(r.GetFile().GetPath(), 3)) // of a process that is not known, at least what it was at
+	}
+}
+
+// program is the name of the program, or, where there is no pid, what all have in common that a
+// runtime starts in a container: it goes by several names while it becomes the container's.
+func program(r *pb.Report) string {
+	p := r.GetProcess()
+	if parent := parentOf(r); p.Pid == nil && containerID(r) != "" && parent != nil && isRuntimeName(parent.GetName()) {
+		return "/"
+	}
+	return p.GetName()
+}
+
+// folder is the beginning of a path, at most so many parts of its folders.
+func folder(file string, parts int) string {
+	end := 0
+	for i := range len(file) {
+		if file[i] != '/' || i == 0 {
+			continue
+		}
+		end = i
+		if parts--; parts == 0 {
+			break
+		}
+	}
+	return file[:end]
+}
+
+// userText is the user's number, or name where there is none; empty if neither is known.
+func userText(r *pb.Report) string {
+	u := r.GetUser()
+	if u != nil && u.Uid != nil {
+		return strconv.FormatUint(uint64(u.GetUid()), 10)
+	}
+	return cmp.Or(u.GetName(), r.GetKubernetes().GetRequest().GetUser())
+}
+
+func containerID(r *pb.Report) string {
+	if r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
+		return ""
+	}
+	return r.GetContainer().GetId()
+}
+
+// parentOf is the parent in a report's chain; nil where it is not known.
+func parentOf(r *pb.Report) *pb.Ancestor {
+	if chain := r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 {
+		return chain[0]
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package incident
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+)
+
+// maxTimeline bounds the entries of the timeline.
+const maxTimeline = 100
+
+func unix(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }
+
+// timeline is what is known to have happened when: the tellings, the last alert of each rule of
+// which not all are told, and the starts of the container and the processes.
+func (g *group) timeline() []*pb.TimelineEntry {
+	var out []*pb.TimelineEntry
+	shown := make(map[string]uint64)
+	for i := range g.tellings {
+		t := &g.tellings[i]
+		shown[t.view.GetRule().GetName()]++
+		out = append(out, t.entry())
+	}
+	for i := range g.rules {
+		c := &g.rules[i]
+		if c.count <= shown[c.name] || slices.ContainsFunc(g.tellings, func(t telling) bool { return t.id == c.lastID }) {
+			continue
+		}
+		if len(out) < maxTimeline {
+			out = append(out, &pb.TimelineEntry{
+				Time: timestamppb.New(unix(c.last)), AlertId: string(c.lastID), Rule: c.name, Evidence: []string{"time"},
+				Statement: "The rule " + quote(c.name) + " matched for the last of " + plural(c.count, "time") + ".",
+			})
+		}
+	}
+	for i := range g.tellings {
+		for _, x := range g.tellings[i].view.GetTimeline() {
+			if x.GetAlertId() == "" && len(out) < maxTimeline && !slices.ContainsFunc(out, func(y *pb.TimelineEntry) bool { return sameStart(x, y) }) {
+				out = append(out, x)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(x, y *pb.TimelineEntry) int { return x.GetTime().AsTime().Compare(y.GetTime().AsTime()) })
+	return out
+}
+
+// sameStart reports whether two entries tell the same start: of a process as itself and as the
+// parent of another, too.
+func sameStart(x, y *pb.TimelineEntry) bool {
+	return y.GetAlertId() == "" && x.GetTime().AsTime().Equal(y.GetTime().AsTime())
+}
+
+// entry is the alert in the timeline: which rule, by what, and about what.
+func (t *telling) entry() *pb.TimelineEntry {
+	r := t.view
+	statement := "The rule " + quote(r.GetRule().GetName()) + " matched"
+	if r.GetAlertKind() == pb.AlertKind_ALERT_KIND_FALCO_INTERNAL {
+		statement = "Falco gave the notice " + quote(r.GetRule().GetName())
+	}
+	evidence := []string{"time"}
+	detail := func(value, field string) {
+		if value == "" {
+			return
+		}
+		if len(evidence) == 1 {
+			statement += ": "
+		} else {
+			statement += ", "
+		}
+		statement += quote(value)
+		evidence = append(evidence, field)
+	}
+	if p := r.GetProcess(); p.GetCommandLine() != "" {
+		detail(p.GetCommandLine(), "proc.cmdline")
+	} else {
+		detail(p.GetName(), "proc.name")
+	}
+	fields := sampleFields(r)
+	for _, name := range [...]string{"fd.name", "ka.verb", "ka.target.name"} {
+		detail(fields[name], name)
+	}
+	if fields["fd.name"] == "" && r.GetFile().GetPath() != "" {
+		statement += ", " + quote(r.GetFile().GetPath())
+	}
+	return &pb.TimelineEntry{Time: timestamppb.New(unix(t.at)), Statement: statement + ".", Evidence: evidence, AlertId: string(t.id), Rule: r.GetRule().GetName()}
+}
