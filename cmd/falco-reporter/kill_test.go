@@ -52,6 +52,7 @@ type victim struct {
 	mu     sync.Mutex
 	cursor string
 	got    []string // numbers of the alerts whose reports came, in their order
+	all    []*pb.Report
 	more   chan struct{}
 }
 
@@ -146,6 +147,7 @@ func (v *victim) follow(ctx context.Context) {
 			v.Errorf("the subscriber missed %d", m.GetCount())
 		} else {
 			v.got = append(v.got, strings.TrimPrefix(e.GetReport().GetTitle(), "rule "))
+			v.all = append(v.all, e.GetReport())
 		}
 		v.mu.Unlock()
 		select {
@@ -263,6 +265,66 @@ func TestKilledFollowingAFile(t *testing.T) {
 	}
 	v.check()
 	t.Logf("%d alerts, %d kills", n, kills())
+}
+
+// TestKilledWhileJoining: incidents that are open when the daemon dies go on in its next life:
+// the revisions of each report count up without gap or repeat to one that is closed, and the
+// alerts of all of them are all alerts, each once.
+func TestKilledWhileJoining(t *testing.T) {
+	const n, programs = 4000, 40
+	path := filepath.Join(t.TempDir(), "events.log")
+	v := newVictim(t, "--alerts-file", path, "--join=on", "--join-idle", "3s")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // what it has is checked
+	written := 0
+	v.lives(noStdin, func(int) {
+		for range n / kills() {
+			if _, err := f.Write(ofProgram(written, written%programs)); err != nil {
+				t.Fatal(err)
+			}
+			written++
+		}
+		v.await(len(v.await(0)) + 1)
+	})
+	counted := func() (alerts uint64, open int) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		last := make(map[string]*pb.Report)
+		for _, r := range v.all {
+			if before := last[r.GetId()]; before.GetRevision()+1 != r.GetRevision() || before.GetClosed() {
+				t.Fatalf("revision %d of %s comes after %d (closed: %t)", r.GetRevision(), r.GetId(), before.GetRevision(), before.GetClosed())
+			}
+			last[r.GetId()] = r
+		}
+		for _, r := range last {
+			if !r.GetClosed() {
+				open++
+			}
+			for _, g := range r.GetAlerts() {
+				alerts += g.GetOccurrences().GetCount()
+			}
+		}
+		return alerts, open
+	}
+	v.until("every incident is closed", func() bool {
+		alerts, open := counted()
+		return open == 0 && alerts >= uint64(written)
+	})
+	if alerts, _ := counted(); alerts != uint64(written) {
+		t.Errorf("the reports account for %d alerts of %d", alerts, written)
+	}
+	if len(v.all) >= written/2 {
+		t.Errorf("%d revisions for %d alerts: they were not joined", len(v.all), written)
+	}
+}
+
+// ofProgram is the n-th alert, of one of some programs that do the same again and again.
+func ofProgram(n, program int) []byte {
+	at := time.Unix(1_795_311_912, int64(n)*int64(time.Millisecond)).UTC().Format(time.RFC3339Nano)
+	return fmt.Appendf(nil, `{"hostname":"h","output":"alert %d","priority":"Notice","rule":"Write below","source":"syscall","time":"%s","output_fields":{"evt.type":"openat","evt.res":"SUCCESS","fd.name":"/srv/f%d","proc.name":"p%d","proc.cmdline":"p%d","user.name":"u","user.uid":7,"container.id":"host"}}`+"\n", n, at, n, program, program)
 }
 
 // check has the journal checked and copied while the daemon runs.

@@ -144,11 +144,9 @@ func (a *App) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if a.opts.Stdout != nil {
-		stream, err := render.NewStream(a.opts.Render)
-		if err != nil {
+		if a.printer, err = newPrinter(readers, a.opts.Stdout, a.opts.Render, a.log); err != nil {
 			return err
 		}
-		a.printer = newPrinter(readers, a.opts.Stdout, stream, a.log)
 	}
 	if a.opts.Metrics != "" {
 		if a.metrics, err = new(net.ListenConfig).Listen(ctx, "tcp", a.opts.Metrics); err != nil {

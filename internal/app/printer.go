@@ -29,7 +29,9 @@ type printer struct {
 	journal journal.Journal
 	out     io.Writer
 	render  *render.Stream
-	log     *slog.Logger
+	// forPeople is for formats that people read: they are spared revisions without news.
+	forPeople bool
+	log       *slog.Logger
 
 	end     chan struct{}
 	nWrote  atomic.Uint64
@@ -37,8 +39,12 @@ type printer struct {
 	at      atomic.Uint64 // number of the last report behind it
 }
 
-func newPrinter(j journal.Journal, out io.Writer, r *render.Stream, log *slog.Logger) *printer {
-	return &printer{journal: j, out: out, render: r, log: log, end: make(chan struct{})}
+func newPrinter(j journal.Journal, out io.Writer, o render.Options, log *slog.Logger) (*printer, error) {
+	r, err := render.NewStream(o)
+	if err != nil {
+		return nil, err
+	}
+	return &printer{journal: j, out: out, render: r, forPeople: o.Format != render.JSON, log: log, end: make(chan struct{})}, nil
 }
 
 // finish lets run return once it has written every report that is in the log by then.
@@ -125,6 +131,16 @@ func (p *printer) note(ctx context.Context, at journal.Cursor) {
 	}
 }
 
+// onlyCloses reports whether a revision says nothing but that an incident of one alert is
+// closed: whoever reads pages has read it.
+func onlyCloses(r *pb.Report) bool {
+	alerts := uint64(0)
+	for _, g := range r.GetAlerts() {
+		alerts += g.GetOccurrences().GetCount()
+	}
+	return r.GetClosed() && r.GetRevision() == 2 && alerts == 1
+}
+
 // step reads once and writes what it read.
 func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, error) {
 	entries, err := p.journal.ReadReports(ctx, at, printBatch)
@@ -142,6 +158,9 @@ func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, 
 		var r pb.Report
 		if err := proto.Unmarshal(e.Data, &r); err != nil {
 			return at, fmt.Errorf("decode report %s: %w", e.ID, err)
+		}
+		if p.forPeople && onlyCloses(&r) {
+			continue
 		}
 		buf = p.render.Append(buf, &r)
 	}
