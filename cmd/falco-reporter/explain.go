@@ -32,16 +32,21 @@ what to do.`,
 			if output != string(render.Text) && output != string(render.JSON) {
 				return usageError{fmt.Errorf("unknown output format %q: choose one of text, json", output)}
 			}
-			e, err := explain(cmd, &know, args[0])
+			e, refused, err := explain(cmd, &know, args[0])
 			if err != nil {
 				return err
 			}
 			if output == string(render.JSON) {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetEscapeHTML(false)
-				return enc.Encode(e)
+				err = enc.Encode(e)
+			} else {
+				err = e.write(cmd.OutOrStdout())
 			}
-			return e.write(cmd.OutOrStdout())
+			if err == nil && refused != nil {
+				err = silentError{refused}
+			}
+			return err
 		},
 	}
 	know.add(cmd.Flags())
@@ -61,6 +66,7 @@ type explanation struct {
 
 type tacticFacts struct {
 	ID          string `json:"id"`
+	AskedID     string `json:"asked_id,omitempty"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	URL         string `json:"url"`
@@ -70,6 +76,7 @@ type techniqueFacts struct {
 	ID          string   `json:"id"`
 	TaggedID    string   `json:"tagged_id,omitempty"`
 	Name        string   `json:"name"`
+	Version     string   `json:"attack_version"`
 	Tactics     []string `json:"tactics"`
 	Description string   `json:"description,omitempty"`
 	Mitigations []string `json:"mitigations,omitempty"`
@@ -86,27 +93,28 @@ type ruleFacts struct {
 	File        string   `json:"file,omitempty"`
 }
 
-// explain looks a query up everywhere.
-func explain(cmd *cobra.Command, know *knowledge, query string) (*explanation, error) {
+// explain looks a query up everywhere. Refused is why the ATT&CK bundle that was named is not
+// used; it has been told.
+func explain(cmd *cobra.Command, know *knowledge, query string) (out *explanation, refused, err error) {
 	log, err := newLogger(cmd.ErrOrStderr(), "warn")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := know.options(log)
+	o, refused := know.options(log)
 	if o.Attack == nil {
 		if o.Attack, err = attack.Embedded(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	books, err := playbook.Load(know.playbooks)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	set, err := rules.Load(know.ruleFiles(), log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := &explanation{Query: query, AttackVersion: o.Attack.Version()}
+	out = &explanation{Query: query, AttackVersion: o.Attack.Version()}
 	subject := playbook.Subject{Rule: query}
 	if rule, ok := set.Rule(query); ok {
 		out.Rule = &ruleFacts{
@@ -116,7 +124,7 @@ func explain(cmd *cobra.Command, know *knowledge, query string) (*explanation, e
 		subject.Source = rule.Source
 	}
 	if found, ok := o.Attack.Lookup(query); ok {
-		out.addAttack(found)
+		out.addAttack(o.Attack, found)
 		for _, t := range out.Techniques {
 			subject.Techniques = append(subject.Techniques, t.ID)
 		}
@@ -129,18 +137,33 @@ func explain(cmd *cobra.Command, know *knowledge, query string) (*explanation, e
 		out.Playbook = books.Find(subject)
 	}
 	if out.Playbook == nil && out.Rule == nil && len(out.Techniques)+len(out.Tactics) == 0 {
-		return nil, fmt.Errorf("nothing is known about %q: want the exact name of a rule, or the id, name or tag of an ATT&CK technique or tactic", query)
+		return nil, nil, fmt.Errorf("nothing is known about %q: want the exact name of a rule, or the id, name or tag of an ATT&CK technique or tactic", query)
 	}
-	return out, nil
+	return out, refused, nil
+}
+
+// isTacticID reports whether a query is the id of a tactic, of whichever version.
+func isTacticID(s string) bool {
+	return len(s) == len("TA0001") && strings.HasPrefix(s, "TA") && strings.Trim(s[2:], "0123456789") == ""
 }
 
 // addAttack adds tactics and techniques.
-func (e *explanation) addAttack(found attack.Found) {
+func (e *explanation) addAttack(know *attack.Data, found attack.Found) {
 	for _, t := range found.Tactics {
-		e.Tactics = append(e.Tactics, tacticFacts{ID: t.ID, Name: t.Name, Description: t.Description, URL: t.URL})
+		f := tacticFacts{ID: t.ID, Name: t.Name, Description: t.Description, URL: t.URL}
+		if id := strings.ToUpper(strings.TrimSpace(e.Query)); isTacticID(id) && id != t.ID {
+			f.AskedID = id
+		}
+		e.Tactics = append(e.Tactics, f)
 	}
 	for _, t := range found.Techniques {
-		f := techniqueFacts{ID: t.ID, TaggedID: t.TaggedID, Name: t.Name, Description: t.Description, URL: t.URL}
+		f := techniqueFacts{ID: t.ID, TaggedID: t.TaggedID, Name: t.Name, Version: t.Version, Description: t.Description, URL: t.URL}
+		// As a report has it: with what must be known of an id that is not simply live.
+		for _, m := range know.Message([]string{t.ID}).GetTechniques() {
+			if m.GetId() == t.ID {
+				f.Description = m.GetDescription()
+			}
+		}
 		if t.ParentName != "" {
 			f.Name = t.ParentName + ": " + t.Name
 		}
@@ -164,11 +187,14 @@ func (e *explanation) write(w io.Writer) error {
 	}
 	for _, t := range e.Tactics {
 		line("", t.ID+" "+t.Name+" (ATT&CK tactic, v"+e.AttackVersion+")")
+		if t.AskedID != "" {
+			line("  ", "Asked for as "+t.AskedID+", which is of another version of ATT&CK: v"+e.AttackVersion+" has this in its place.")
+		}
 		line("  ", t.Description)
 		line("  ", t.URL)
 	}
 	for _, t := range e.Techniques {
-		line("", t.ID+" "+t.Name+" (ATT&CK technique, v"+e.AttackVersion+")")
+		line("", t.ID+" "+t.Name+" (ATT&CK technique, v"+t.Version+")")
 		if t.TaggedID != "" {
 			line("  ", "Asked for as "+t.TaggedID+".")
 		}

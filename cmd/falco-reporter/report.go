@@ -23,6 +23,7 @@ func newReportCommand() *cobra.Command {
 	var output outputFlag
 	var incidents incidentFlags
 	var know knowledge
+	var urgency urgencyFlags
 	var hide redaction
 	cmd := &cobra.Command{
 		Use:   "report [FILE...|-]",
@@ -30,7 +31,7 @@ func newReportCommand() *cobra.Command {
 		Long: `Report on Falco's JSON alerts: one a line as Falco writes them, or objects and arrays over
 several lines. Without a FILE, or where it is -, standard input is read. What is no alert is
 named on stderr with its file and line; the rest is reported all the same, and the exit status
-is then 1.`,
+is then 1. How old an alert is does not lower its urgency here: that it was read late says nothing.`,
 		Example: `  falco-reporter report /var/log/falco/events.log
   journalctl --unit falco --output cat | falco-reporter report -o text`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,7 +47,11 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			enricher, err := know.enricher(log)
+			levels, err := urgency.options()
+			if err != nil {
+				return usageError{err}
+			}
+			enricher, refused, err := know.enricher(levels, log)
 			if err != nil {
 				return err
 			}
@@ -54,7 +59,7 @@ is then 1.`,
 			if err != nil {
 				return err
 			}
-			r := &reporter{enricher: enricher, render: stream, unredacted: unredacted}
+			r := &reporter{enricher: enricher, render: stream, unredacted: unredacted, bad: refused != nil}
 			join, err := incidents.joiner()
 			if err != nil {
 				return usageError{err}
@@ -68,6 +73,7 @@ is then 1.`,
 	output.add(cmd.Flags(), "markdown")
 	incidents.add(cmd.Flags(), joinOff)
 	know.add(cmd.Flags())
+	urgency.add(cmd.Flags())
 	hide.add(cmd.Flags())
 	return cmd
 }

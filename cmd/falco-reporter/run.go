@@ -2,31 +2,28 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/app"
-	"github.com/falco-reporter/falco-reporter/internal/enrich"
 )
 
 // runFlags are the flags of run.
 type runFlags struct {
-	inputs          inputFlags
-	journal         journalFlags
-	ancestry        ancestryFlags
-	incidents       incidentFlags
-	silentAfter     time.Duration
-	listen          string
-	metrics         string
-	output          outputFlag
-	level           string
-	lateAfter       time.Duration
-	pageAt, todayAt string
-	knowledge       knowledge
-	redact          redaction
+	inputs      inputFlags
+	journal     journalFlags
+	ancestry    ancestryFlags
+	incidents   incidentFlags
+	silentAfter time.Duration
+	listen      string
+	metrics     string
+	output      outputFlag
+	level       string
+	lateAfter   time.Duration
+	urgency     urgencyFlags
+	knowledge   knowledge
+	redact      redaction
 }
 
 func newRunCommand() *cobra.Command {
@@ -56,8 +53,7 @@ when the process ends, however it ends: the next run goes on with it.`,
 	f.knowledge.add(flags)
 	f.redact.add(flags)
 	flags.DurationVar(&f.lateAfter, "late-after", 15*time.Minute, "age from which on an event, when it arrives, is late and does not page; negative for never")
-	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that pages, if nothing speaks against it")
-	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today")
+	f.urgency.add(flags)
 	flags.StringVar(&f.level, "log-level", "info", "least level to log: debug, info, warn, error")
 	return cmd
 }
@@ -84,21 +80,18 @@ func (f *runFlags) options(cmd *cobra.Command) (app.Options, error) {
 	}
 	inputs, errInputs := f.inputs.options(cmd.InOrStdin())
 	sqlite, errJournal := f.journal.options(log)
-	know := f.knowledge.options(log)
+	know, _ := f.knowledge.options(log) // what is refused has been told, and the daemon goes on
+	urgency, errUrgency := f.urgency.options()
+	urgency.LateAfter = f.lateAfter
+	know.Urgency = urgency
 	tracked, errAncestry := f.ancestry.options()
 	joiner, errJoin := f.incidents.joiner()
-	errs := []error{errFormat, errRedact, errInputs, errJournal, errAncestry, errJoin}
+	errs := []error{errFormat, errRedact, errInputs, errJournal, errAncestry, errJoin, errUrgency}
 	if f.listen == "" && f.output.format == none {
 		errs = append(errs, errors.New("nothing to do with the reports: give --listen, or another --output than none"))
 	}
 	if f.silentAfter < 0 {
 		errs = append(errs, errors.New("--silent-after must not be negative"))
-	}
-	know.Urgency = enrich.Urgency{LateAfter: f.lateAfter, PageAt: alert.ParsePriority(f.pageAt), TodayAt: alert.ParsePriority(f.todayAt)}
-	for flag, p := range map[string]alert.Priority{"--page-at " + f.pageAt: know.Urgency.PageAt, "--today-at " + f.todayAt: know.Urgency.TodayAt} {
-		if p == alert.PriorityUnknown {
-			errs = append(errs, fmt.Errorf("%s: not one of Falco's priorities (emergency to debug)", flag))
-		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return app.Options{}, usageError{err}

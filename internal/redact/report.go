@@ -62,6 +62,13 @@ func (v *visitor) text(s *string) { v.visit(s, place{}, true) }
 // prose visits sentences that hold no values of the alert.
 func (v *visitor) prose(s *string) { v.visit(s, place{isProse: true}, true) }
 
+// texts visits a list of texts.
+func (v *visitor) texts(list []string) {
+	for i := range list {
+		v.text(&list[i])
+	}
+}
+
 // name visits names, paths and addresses.
 func (v *visitor) name(s *string) { v.visit(s, place{}, false) }
 
@@ -159,14 +166,20 @@ func (v *visitor) report(r *pb.Report) {
 	}
 	v.process(r.GetProcess())
 	for _, a := range r.GetAncestry() {
-		v.name(&a.Name)
-		v.name(&a.ExePath)
-		v.text(&a.CommandLine)
-		v.user(a.GetUser())
+		v.ancestor(a)
+	}
+	for _, n := range r.GetProcesses() {
+		v.ancestor(n.GetProcess())
+	}
+	v.texts(r.GetAncestryNotes())
+	if l := r.GetLogin(); l != nil {
+		v.name(&l.Service)
+		v.name(&l.Session)
 	}
 	v.user(r.GetUser())
 	v.surroundings(r)
 	v.narrative(r)
+	v.story(r)
 	v.rule(r.GetRule())
 	process := programOf(r)
 	if e := r.GetEvent(); e != nil {
@@ -178,6 +191,7 @@ func (v *visitor) report(r *pb.Report) {
 		v.name(&g.Rule)
 		for _, s := range g.GetSamples() {
 			v.fields(s.GetFields(), s.GetFields()["proc.name"])
+			v.text(&s.JoinedBecause)
 		}
 	}
 	v.alert(r.GetAlert(), process)
@@ -207,9 +221,20 @@ func (v *visitor) narrative(r *pb.Report) {
 	for _, a := range r.GetActions() {
 		v.prose(&a.Title)
 		v.prose(&a.Why)
-		v.text(&a.Snippet)
+		v.snippet(a)
 		v.prose(&a.Tool)
 		v.name(&a.Reference)
+	}
+}
+
+// snippet visits a command or configuration. One that would hold a redacted secret goes: it would
+// not do what its text says.
+func (v *visitor) snippet(a *pb.Action) {
+	before := a.GetSnippet()
+	v.text(&a.Snippet)
+	if a.GetSnippet() != before {
+		a.Snippet, a.Language = "", ""
+		a.Why = strings.TrimSpace(a.GetWhy() + " The command is left out: it would have a secret in it; --redact=off shows it.")
 	}
 }
 
@@ -231,10 +256,36 @@ func (v *visitor) process(p *pb.Process) {
 	v.name(&p.ExePath)
 	v.text(&p.CommandLine)
 	v.name(&p.WorkingDirectory)
+	v.name(&p.SystemdUnit)
 	v.visit(&p.Environment, place{isEnvironment: true}, true)
 	if s := p.GetSession(); s != nil {
 		v.name(&s.Name)
 		v.name(&s.ExePath)
+	}
+}
+
+func (v *visitor) ancestor(a *pb.Ancestor) {
+	if a == nil {
+		return
+	}
+	v.name(&a.Name)
+	v.name(&a.ExePath)
+	v.text(&a.CommandLine)
+	v.name(&a.ContainerId)
+	v.name(&a.SystemdUnit)
+	v.user(a.GetUser())
+}
+
+// story visits what is told of the incident as it went on.
+func (v *visitor) story(r *pb.Report) {
+	for _, e := range r.GetTimeline() {
+		v.text(&e.Statement)
+		v.name(&e.Rule)
+	}
+	v.text(&r.RevisionReason)
+	if s := r.GetSilence(); s != nil {
+		v.text(&s.Reason)
+		v.text(&s.Author)
 	}
 }
 
