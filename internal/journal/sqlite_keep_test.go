@@ -136,11 +136,15 @@ func TestSQLiteClock(t *testing.T) {
 // TestSQLiteScale: neither start, nor appending, nor reading becomes slower with what is kept.
 func TestSQLiteScale(t *testing.T) {
 	small, large := 10_000, 100_000
-	if raced {
+	switch {
+	case raced:
 		small, large = 300, 3_000
+	case os.Getenv("FALCO_REPORTER_SOAK") != "":
+		large = 1_000_000
+	default:
 	}
 	dir := filepath.Join(fastDir(t), "j")
-	options := journal.SQLiteOptions{Dir: dir, Retention: journal.Retention{Bytes: 4 << 30}}
+	options := journal.SQLiteOptions{Dir: dir, Retention: journal.Retention{Bytes: 64 << 30}}
 	type cost struct{ open, write, read time.Duration }
 	measure := func(n int) cost {
 		var c cost
