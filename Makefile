@@ -41,6 +41,10 @@ test: ## Run all tests.
 race: ## Run all tests with the race detector; say which were skipped, and why.
 	@bash .ci/race
 
+.PHONY: million
+million: ## Join a million alerts of a hundred thousand incidents within their bound of memory.
+	go test -count=1 -run TestMillion ./internal/enrich/incident -million
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZ_SECONDS (5).
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) bash .ci/fuzz
