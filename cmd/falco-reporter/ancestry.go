@@ -51,7 +51,7 @@ func (f *ancestryFlags) options() (*ancestry.Options, error) {
 		return nil, fmt.Errorf("--ancestry %q: choose one of %s, %s", f.from, ancestryAuto, ancestryAlert)
 	}
 	o := &ancestry.Options{
-		ProcessTable: true, Procfs: true, ProcRoots: f.procs, Bytes: int64(size), //nolint:gosec // bounded above
+		ProcessTable: true, Procfs: true, ProcRoots: f.procs, Bytes: int64(size),
 	}
 	if len(f.hosts) > 0 {
 		o.Hosts = f.hosts

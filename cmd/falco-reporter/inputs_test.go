@@ -155,7 +155,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("what is kept can be read, but the server is %s", got)
 	}
 	// An HTTP sender is answered all the same, and told that the alert is not safe yet.
-	resp, err := http.Post("http://"+address+"/", "application/json", bytes.NewReader(nth(n))) //nolint:noctx // bounded by the server
+	resp, err := http.Post("http://"+address+"/", "application/json", bytes.NewReader(nth(n)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestDiskFull(t *testing.T) {
 // fill writes a file until the disk is full.
 func fill(t *testing.T, path string) string {
 	t.Helper()
-	f, err := os.Create(path) //nolint:gosec // of the test
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -465,7 +465,7 @@ func TestKilledSubscribedToFalco(t *testing.T) {
 		accepted += v.journaled()
 	})
 	end()
-	got := v.await(int(accepted)) //nolint:gosec // far below
+	got := v.await(int(accepted))
 	v.once(got)
 	t.Logf("%d accepted by GetStatus, %d reported, %d kills", accepted, len(got), kills())
 }
@@ -519,7 +519,7 @@ func TestKilledReadingStdin(t *testing.T) {
 		v.await(len(v.await(0)) + 200)
 		accepted += v.journaled()
 	})
-	got := v.await(int(accepted)) //nolint:gosec // far below
+	got := v.await(int(accepted))
 	v.once(got)
 	t.Logf("%d accepted by GetStatus, %d reported, %d kills", accepted, len(got), kills())
 }

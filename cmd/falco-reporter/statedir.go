@@ -83,7 +83,7 @@ func (f *journalFlags) options(log *slog.Logger) (*journal.SQLiteOptions, error)
 	if err != nil || size > 1<<50 {
 		errs = append(errs, fmt.Errorf("--retain-bytes %q: want a size such as 512MiB", f.size))
 	}
-	o.Retention.Bytes = int64(min(size, 1<<50)) //nolint:gosec // bounded by min
+	o.Retention.Bytes = int64(min(size, 1<<50))
 	if f.age <= 0 || f.count < 0 {
 		errs = append(errs, errors.New("--retain-age must be positive, --retain-count must not be negative"))
 	}
