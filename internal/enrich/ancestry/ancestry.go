@@ -1,10 +1,26 @@
 // Package ancestry finds the processes above the one that an alert is about.
 //
-// It reads what Falco put into the alert itself: the parent's name that most rules print,
-// and pids, names, executables and command lines of further ancestors where append_output
-// adds them. What the alert does not say stays a gap; nothing is guessed.
+// There are three layers, best first. The alert's own fields ([FromAlert]): the parent's name
+// that most rules print, and pids, names, executables and command lines of further ancestors
+// where append_output adds them. Our own process table, kept live from the kernel's process
+// events. And /proc, read when the alert arrives. The latter two are what a [Tracker] knows:
+// [Tracker.Capture] looks an alert's process up while it is fresh, and keeps the answer with
+// the alert; [Apply] later joins that with the alert's fields, which are believed where the two
+// contradict each other. A wrong ancestor is worse than none: what is certain, and why, is laid
+// down in package proctable. What is not certain stays a gap; nothing is guessed.
 //
-// The package holds no state and starts no goroutine.
+// Only alerts of this host's own system calls are looked up: of source syscall, from an input
+// that the options call local, with one of this host's names or its machine-id.
+//
+// Process events need CAP_NET_ADMIN and the host's pid, network and user namespaces; the paths
+// of other users' executables need CAP_SYS_PTRACE. Without the first, /proc alone is read:
+// then only the parents that the alert names, or that were seen both before and after the
+// event, are certain. Without the host's /proc the alert's fields are all there is.
+//
+// [Tracker.Run] works in its caller's goroutine, in a thread of its own, and starts no other.
+// When events come faster than they are read, the kernel throws some away: the table is then
+// filled from /proc again, and what happened in between stays unknown. When the table is full,
+// the process that ended first leaves it.
 package ancestry
 
 import (

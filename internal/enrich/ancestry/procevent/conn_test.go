@@ -1,0 +1,71 @@
+package procevent_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry/procevent"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T) *procevent.Conn {
+	t.Helper()
+	c, err := procevent.Open(t.Context())
+	if err != nil {
+		t.Skipf("process events cannot be had here: %v", err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestEvents sees a real process come and go.
+func TestEvents(t *testing.T) {
+	c := open(t)
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	pid := int32(cmd.Process.Pid)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var seen []procevent.Kind
+	for len(seen) < 3 {
+		e, err := c.Next()
+		if errors.Is(err, procevent.ErrEmpty) {
+			if err := c.Wait(ctx); err != nil {
+				t.Fatalf("%v, after %v", err, seen)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.PID != pid || e.TID != pid {
+			continue
+		}
+		seen = append(seen, e.Kind)
+		if e.Kind == procevent.Fork && e.Parent != int32(os.Getpid()) {
+			t.Errorf("the parent is %d; want this test, %d", e.Parent, os.Getpid())
+		}
+	}
+	if seen[0] != procevent.Fork || seen[1] != procevent.Exec || seen[2] != procevent.Exit {
+		t.Errorf("events %v; want fork, exec, exit", seen)
+	}
+}
+
+// TestWaitEnds wants Wait to end with its context.
+func TestWaitEnds(t *testing.T) {
+	c := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait returned %v", err)
+	}
+}
