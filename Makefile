@@ -45,6 +45,10 @@ race: ## Run all tests with the race detector; say which were skipped, and why.
 million: ## Join a million alerts of a hundred thousand incidents within their bound of memory.
 	go test -count=1 -run TestMillion ./internal/enrich/incident -million
 
+.PHONY: short-processes
+short-processes: ## Look up 20,000 short processes with and without pids, with nothing else running; print the shares.
+	FALCO_REPORTER_ALONE=1 go test -count=1 -v -run TestManyShortProcesses ./internal/enrich/ancestry
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZ_SECONDS (5).
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) bash .ci/fuzz
