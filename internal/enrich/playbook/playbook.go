@@ -58,6 +58,9 @@ type Action struct {
 	// process (any of them: Find leaves the action out for alerts of other sources than
 	// system calls). Empty is any.
 	When string `yaml:"when" json:"when,omitempty"`
+	// Parent limits the action to alerts whose process has a parent of one of these names,
+	// separated by |. Empty is any, and an alert that does not name the parent fits.
+	Parent string `yaml:"parent" json:"parent,omitempty"`
 	// Title says what to do, in at most MaxTitleWords words.
 	Title string `yaml:"title" json:"title,omitempty"`
 	// Why says why, and what to look for.
@@ -67,10 +70,12 @@ type Action struct {
 	// Tool names the tool, and the version it needs, that the snippet is for.
 	Tool string `yaml:"tool" json:"tool,omitempty"`
 	// Snippet is the command or configuration, with placeholders {{field}} or
-	// {{field|other}} (the first that has a value).
+	// {{field|other}} (the first that has a value). {{@time-2h}} is two hours before the event
+	// ({{@rfc3339-2h}} the same in that form; m and d are minutes and days), and {{@same:field}}
+	// a test in shell whether the pid in the field still belongs to the process of the event.
 	Snippet string `yaml:"snippet" json:"snippet,omitempty"`
-	// General is the snippet without values, for when the alert lacks one. Without it the
-	// action then comes without a snippet.
+	// General is the snippet for when the alert lacks a value: it has no placeholders but
+	// times. Without it the action then comes without a snippet.
 	General string `yaml:"general" json:"general,omitempty"`
 	// Reference is where to read more: an https link.
 	Reference string `yaml:"reference" json:"reference,omitempty"`
@@ -122,6 +127,7 @@ func (p *Playbook) validate() error {
 		n := len(strings.Fields(a.Title))
 		need(n > 0 && n <= MaxTitleWords, "action %d: the title has %d words, want 1 to %d", i+1, n, MaxTitleWords)
 		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container, process", i+1, a.When)
+		need(a.Parent == "" || !slices.ContainsFunc(strings.Split(a.Parent, "|"), notOneWord), "action %d: parent %q is no list of names", i+1, a.Parent)
 		need(a.Reference == "" || strings.HasPrefix(a.Reference, "https://"), "action %d: the reference is no https link", i+1)
 		if a.Snippet == "" && a.General == "" {
 			need(a.Language == "" && a.Tool == "", "action %d: language and tool belong to a snippet", i+1)
@@ -129,13 +135,44 @@ func (p *Playbook) validate() error {
 		}
 		need(slices.Contains(languages(), a.Language), "action %d: language %q is none of %s", i+1, a.Language, strings.Join(languages(), ", "))
 		need(a.Tool != "", "action %d: the snippet names no tool", i+1)
-		need(!strings.Contains(a.General, "{{"), "action %d: general has a placeholder", i+1)
-		if _, err := parts(a.Snippet); err != nil {
+		if err := a.validateTemplates(); err != nil {
 			need(false, "action %d: %w", i+1, err)
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// validateTemplates looks at the placeholders of the snippet and of the general form.
+func (a *Action) validateTemplates() error {
+	snippet, err := parts(a.Snippet)
+	if err != nil {
+		return err
+	}
+	general, err := parts(a.General)
+	if err != nil {
+		return err
+	}
+	for _, p := range general {
+		if slices.ContainsFunc(p.fields, func(f string) bool { return !moment.MatchString(f) }) {
+			return errors.New("general has a placeholder that is no time")
+		}
+	}
+	for _, p := range snippet {
+		test := func(f string) bool { return strings.HasPrefix(f, sameMarker) }
+		if a.Language != "sh" && slices.ContainsFunc(p.fields, test) {
+			return fmt.Errorf("%s is for sh", sameMarker)
+		}
+	}
+	return nil
+}
+
+// ForParent reports whether the action is for a process whose parent has this name; an empty
+// name is one that is not known.
+func (a *Action) ForParent(name string) bool {
+	return a.Parent == "" || name == "" || slices.Contains(strings.Split(a.Parent, "|"), name)
+}
+
+func notOneWord(s string) bool { return s == "" || strings.ContainsAny(s, " \t\r\n") }
 
 // What Action.When can be.
 const (

@@ -59,6 +59,10 @@ func TestAddChecksEverything(t *testing.T) {
 		"language":        {one("language: sh", "language: perl"), `language "perl"`},
 		"no tool":         {one("tool: procps 3", "tool: ''"), "names no tool"},
 		"hole in general": {one("ps -e", "ps {{proc.pid}}"), "general has a placeholder"},
+		"test in general": {one("ps -e", "'{{@same:proc.pid}}'"), "general has a placeholder"},
+		"bad distance":    {one("{{proc.pid}}", "{{@time-0h}}"), "names no field"},
+		"test in yaml":    {one("language: sh", "language: yaml", "{{proc.pid}}", "{{@same:proc.pid}}"), "is for sh"},
+		"parent":          {one("phase: contain", "phase: contain\n        parent: a|"), `parent "a|"`},
 		"open hole":       {one("{{proc.pid}}", "{{proc.pid"), "not closed"},
 		"empty hole":      {one("{{proc.pid}}", "{{proc.pid|}}"), "names no field"},
 		"when":            {one("phase: contain", "phase: contain\n        when: sometimes"), `when "sometimes"`},
@@ -235,7 +239,8 @@ func TestPlaceholdersAreFields(t *testing.T) {
 		for _, a := range p.Actions {
 			for _, hole := range placeholder.FindAllString(a.Snippet, -1) {
 				for name := range strings.SplitSeq(strings.Trim(hole, "{}"), "|") {
-					if !isField(known, strings.TrimSpace(name)) {
+					name = strings.TrimPrefix(strings.TrimSpace(name), "@same:")
+					if !strings.HasPrefix(name, "@") && !isField(known, name) {
 						t.Errorf("%s: %s is no field of Falco", key, name)
 					}
 				}

@@ -144,11 +144,12 @@ func document(t *rapid.T) any {
 var (
 	members = []string{
 		"playbooks", "rule", "technique", "tactic", "source", "means", "not_shown", "harmless_if", "impact", "actions",
-		"phase", "when", "title", "why", "language", "tool", "snippet", "general", "reference", "unknown",
+		"phase", "when", "parent", "title", "why", "language", "tool", "snippet", "general", "reference", "unknown",
 	}
 	values = []any{
 		nil, 5, true, 1.5, "", " ", "x", "a b c d e f g h", "a b c d e f g h i", "verify", "kubernetes", "process", "json", "perl",
 		"https://x", "http://x", "{{a}}", "{{ a | b }} }}", "{{a", "{{}}", "{{a|}}", "{{a b}}", "{{{a}}", "{a} {", "x {{a}}{{b}}{",
+		"{{@time-2h}} {{@rfc3339}}", "{{@time-0h}}", "{{@now}}", "{{a|@time+15m}}", "{{@same:a}}", "{{@same:@time}}", "a|b", "a||b", "a@same:b",
 		[]any{},
 		[]any{"x"},
 		[]any{5},

@@ -5,11 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func testdata(t *testing.T, name string) string {
@@ -89,7 +86,6 @@ func checkUnit(t *testing.T, f form) {
 // TestJSON holds every JSON snippet against what its tool reads.
 func TestJSON(t *testing.T) {
 	dispatch(t, "json", []check{
-		{`seccomp`, checkSeccomp},
 		{`^AWS Organizations`, func(t *testing.T, f form) {
 			var p awsPolicy
 			strictJSON(t, f, &p)
@@ -123,28 +119,5 @@ func strictJSON(t *testing.T, f form, to any) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(to); err != nil {
 		t.Errorf("%s: %v\n%s", f.name, err, f.text)
-	}
-}
-
-// checkSeccomp reads a profile as the OCI runtime does, and as Docker does: what Docker adds
-// to the format is not used.
-func checkSeccomp(t *testing.T, f form) {
-	t.Helper()
-	var p specs.LinuxSeccomp
-	strictJSON(t, f, &p)
-	calls := words(t, "syscalls.txt")
-	actions := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActErrno, specs.ActLog}
-	if !slices.Contains(actions, p.DefaultAction) || len(p.Syscalls) == 0 {
-		t.Errorf("%s: %+v", f.name, p)
-	}
-	for _, s := range p.Syscalls {
-		if !slices.Contains(actions, s.Action) || (s.ErrnoRet != nil) != (s.Action == specs.ActErrno) {
-			t.Errorf("%s: %+v", f.name, s)
-		}
-		for _, name := range s.Names {
-			if _, ok := calls[name]; !ok {
-				t.Errorf("%s: there is no system call %q", f.name, name)
-			}
-		}
 	}
 }

@@ -29,7 +29,7 @@ func parts(template string) ([]part, error) {
 		}
 		fields := strings.Split(inner, "|")
 		for i, f := range fields {
-			if fields[i] = strings.Trim(f, " "); fields[i] == "" || strings.ContainsAny(fields[i], notInFields) {
+			if fields[i] = strings.Trim(f, " "); !validName(fields[i]) {
 				return nil, fmt.Errorf("the placeholder {{%s}} names no field", inner)
 			}
 		}
@@ -45,32 +45,49 @@ const notInFields = "{} \t\r\n"
 // has no value, or one that cannot be written safely in the snippet's language, it returns
 // the general form, which may be empty.
 func (a *Action) Fill(value func(field string) (string, bool)) string {
-	pieces, err := parts(a.Snippet)
-	if err != nil || a.Snippet == "" {
-		return a.General
+	for _, template := range [...]string{a.Snippet, a.General} {
+		if s, ok := a.fill(template, value); ok && s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// fill fills one template, false if a placeholder has nothing fit to stand there.
+func (a *Action) fill(template string, value func(string) (string, bool)) (string, bool) {
+	pieces, err := parts(template)
+	if err != nil {
+		return "", false
 	}
 	var b strings.Builder
 	for _, p := range pieces {
-		if p.fields == nil {
-			b.WriteString(p.text)
-			continue
+		s, ok := p.text, true
+		if p.fields != nil {
+			s, ok = a.first(p.fields, value)
 		}
-		s, ok := firstValue(p.fields, value)
 		if !ok {
-			return a.General
-		}
-		if s, ok = literal(a.Language, s); !ok {
-			return a.General
+			return "", false
 		}
 		b.WriteString(s)
 	}
-	return b.String()
+	return b.String(), true
 }
 
-func firstValue(fields []string, value func(string) (string, bool)) (string, bool) {
+// first writes the first of the fields that has a value in the action's language.
+func (a *Action) first(fields []string, value func(string) (string, bool)) (string, bool) {
 	for _, f := range fields {
-		if s, ok := value(f); ok {
-			return s, true
+		if pid, ok := strings.CutPrefix(f, sameMarker); ok {
+			if s, ok := sameProcess(pid, value); ok && a.Language == "sh" {
+				return s, true
+			}
+			continue
+		}
+		get := value
+		if strings.HasPrefix(f, special) {
+			get = func(name string) (string, bool) { return momentText(name, value) }
+		}
+		if s, ok := get(f); ok {
+			return literal(a.Language, s)
 		}
 	}
 	return "", false

@@ -16,12 +16,15 @@ type form struct {
 	name   string // the playbook, the action and the kind of values
 	action playbook.Action
 	text   string
+	filled bool // it is the snippet with values, not the general form
 }
 
 // plain is a value that is fit for any field, and hostile one that means something in every
 // language.
 func plain(field string) (string, bool) {
 	switch {
+	case field == playbook.TimeField:
+		return "2026-11-22T07:42:03.5Z", true
 	case strings.HasSuffix(field, "port"), strings.HasSuffix(field, "pid"), strings.HasSuffix(field, "uid"):
 		return "1234", true
 	case strings.HasSuffix(field, "ip"):
@@ -31,7 +34,10 @@ func plain(field string) (string, bool) {
 	}
 }
 
-func hostile(string) (string, bool) {
+func hostile(field string) (string, bool) {
+	if field == playbook.TimeField || strings.HasSuffix(field, "pid") {
+		return plain(field) // Falco's own, not the attacker's
+	}
 	return `a'b"c $(id) ` + "`id`" + ` ; id | id > x & id #{}[],: *~!\`, true
 }
 
@@ -53,9 +59,11 @@ func forms(t *testing.T, language string) []form {
 				values func(string) (string, bool)
 			}{{"plain", plain}, {"hostile", hostile}, {"none", none}} {
 				text := a.Fill(v.values)
+				snippet := a
+				snippet.General = ""
 				repeated := len(out) > 0 && out[len(out)-1].text == text && v.name != "plain"
 				if text != "" && !repeated {
-					out = append(out, form{fmt.Sprintf("%s, action %d (%s)", key, i+1, v.name), a, text})
+					out = append(out, form{fmt.Sprintf("%s, action %d (%s)", key, i+1, v.name), a, text, snippet.Fill(v.values) != ""})
 				}
 			}
 		}

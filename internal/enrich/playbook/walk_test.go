@@ -2,6 +2,7 @@ package playbook_test
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -47,16 +48,49 @@ func checkComplete(t *testing.T, name string, p *playbook.Playbook) {
 		if a.Why == "" {
 			t.Errorf("%s: %q has no why", name, a.Title)
 		}
-		for _, values := range []func(string) (string, bool){plain, none} {
-			if s := a.Fill(values); strings.Contains(s, "{{") {
-				t.Errorf("%s: a hole in %s", name, s)
-			}
+		for _, values := range []func(string) (string, bool){plain, sparse, none} {
+			checkFilled(t, name, &a, a.Fill(values))
+		}
+		if a.Fill(plain) == "" && a.Language != "" {
+			t.Errorf("%s: %q: the snippet is empty for an alert that has everything", name, a.Title)
 		}
 	}
 	if p.Source != "internal" && !slices.Equal(slices.Compact(phases), playbook.Phases()) {
 		t.Errorf("%s: phases %q; want each, in order", name, slices.Compact(phases))
 	}
 }
+
+// sparse are the values of an alert as Falco prints them by default: a time, and little else.
+func sparse(field string) (string, bool) {
+	if field == playbook.TimeField || field == "proc.name" || field == "user.name" {
+		return plain(field)
+	}
+	return "", false
+}
+
+// holes are the traces of a value that was not there, and of a template that was not filled.
+var holes = regexp.MustCompile(`\{\{|@(time|rfc3339|same)\b|<(no value|nil|NA)>|%!?[a-z]*\((MISSING|BADINDEX)|%!|\bnull\b|\bundefined\b|=(''|"")(\s|$)|(^|[^>&0-9 ])/proc//|[-a-z]=\s*$|[^\s#|]  +[^\s#\\]`)
+
+// checkFilled is about an action as a reader gets it.
+func checkFilled(t *testing.T, name string, a *playbook.Action, snippet string) {
+	t.Helper()
+	rightful := strings.NewReplacer("/dev/null", "/dev/nil", "== null", "")
+	if strings.TrimSpace(a.Title) == "" || holes.MatchString(rightful.Replace(a.Title+"\n"+a.Why)) {
+		t.Errorf("%s: a hole in %q: %q", name, a.Title, a.Why)
+	}
+	if snippet != "" && strings.TrimSpace(snippet) == "" {
+		t.Errorf("%s: %q: a snippet without a word", name, a.Title)
+	}
+	for line := range strings.Lines(snippet) {
+		line = rightful.Replace(strings.TrimSpace(line))
+		if hole := holes.FindString(line); hole != "" || capitals.MatchString(line) && !strings.Contains(line, "<<") {
+			t.Errorf("%s: %q: a hole %q in %s", name, a.Title, hole, line)
+		}
+	}
+}
+
+// capitals is what a reader would have to fill in, such as <POD>.
+var capitals = regexp.MustCompile(`<[A-Za-z][A-Za-z _-]*>`)
 
 // TestEveryTechniqueOfTheFacts: each technique that a published rule tags, its parents, and
 // each tactic has a playbook. A process anywhere has an action in each phase that it speaks of,
