@@ -14,11 +14,11 @@ func (s *scene) findAccount() {
 	switch p.GetName() {
 	case "useradd", "adduser":
 		s.show(certain, "Its arguments ask to add the account "+quote(account)+".", "proc.name", "proc.cmdline")
-		s.raise(today, "An account is to be added.")
+		s.raise(today, "An account is to be added.", "an administrator or a package adds accounts")
 	case "usermod", "gpasswd":
 		if group := mightyGroup(args); group != "" {
 			s.show(certain, "Its arguments name the group "+quote(group)+", whose members can become root.", "proc.name", "proc.cmdline")
-			s.raise(today, "An account is to get a group that is as good as root.")
+			s.raise(today, "An account is to get a group that is as good as root.", "an administrator or a package adds accounts")
 		}
 	}
 }

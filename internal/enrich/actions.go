@@ -3,6 +3,7 @@ package enrich
 import (
 	"slices"
 	"strings"
+	"time"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
@@ -12,7 +13,7 @@ import (
 func (s *scene) actions() {
 	for i := range s.book.Actions {
 		a := &s.book.Actions[i]
-		if !s.fits(a.When) {
+		if !s.fits(a.When) || !a.ForParent(s.parentName()) || !s.concerns(a) {
 			continue
 		}
 		out := &pb.Action{
@@ -21,7 +22,7 @@ func (s *scene) actions() {
 			Why:       a.Why,
 			Reference: a.Reference,
 		}
-		if out.Snippet = a.Fill(s.a.Text); out.GetSnippet() != "" {
+		if out.Snippet = a.Fill(s.value); out.GetSnippet() != "" {
 			out.Language, out.Tool = a.Language, a.Tool
 		}
 		s.r.Actions = append(s.r.Actions, out)
@@ -61,6 +62,42 @@ func (s *scene) fits(when string) bool {
 	}
 }
 
+// concerns reports whether an action has something to act on here: a process that is known, where
+// it stops or saves one, and a container or a host, where it makes one harder to attack.
+func (s *scene) concerns(a *playbook.Action) bool {
+	title := strings.ToLower(a.Title)
+	tool := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(a.Tool, n) })
+	}
+	switch {
+	case a.Phase == "contain" || a.Phase == "collect":
+		return !s.processUnknown() || !strings.Contains(title, " the process")
+	case a.Phase != "harden" || a.When != "":
+		return true
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
+		return !strings.Contains(title, "the container") && !tool("Docker", "crictl", "Kubernetes", "kubectl")
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER:
+		return !strings.Contains(title, "the host") && !tool("systemd")
+	default:
+		return true
+	}
+}
+
+// parentName is the name of the parent, empty where it is not known.
+func (s *scene) parentName() string {
+	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 {
+		return chain[0].GetName()
+	}
+	return ""
+}
+
+// processUnknown reports whether neither a number nor a command line nor a name tells the process
+// from others.
+func (s *scene) processUnknown() bool {
+	p := s.r.GetProcess()
+	return p == nil || p.GetName() == "" && p.Pid == nil && p.GetCommandLine() == ""
+}
+
 func phaseOf(name string) pb.Phase {
 	switch name {
 	case "verify":
@@ -78,4 +115,12 @@ func phaseOf(name string) pb.Phase {
 	default:
 		return pb.Phase_PHASE_UNSPECIFIED
 	}
+}
+
+// value is what a snippet may take from the alert: an output field, or its time.
+func (s *scene) value(name string) (string, bool) {
+	if name == playbook.TimeField {
+		return s.a.Time().Format(time.RFC3339), s.a.Nanos > 0
+	}
+	return s.a.Text(name)
 }

@@ -41,13 +41,13 @@ func (s *scene) findEncoded() {
 		if text, how := decoded(c.text); text != "" && !strings.Contains(c.text, "Basic ") && !strings.Contains(c.text, "Bearer ") { // those are credentials
 			s.show(certain, "A word of "+c.whose+" is "+how+" of "+quote(text)+".", c.field)
 			if inlineCode(c.name, c.text) != "" || decoder(c.text) {
-				s.raise(today, "A command hidden in "+how+".")
+				s.raise(today, "A command hidden in "+how+".", "a known installer decodes its own script")
 			}
 		}
 		if text, reader := hereDocument(c.text); text != "" {
 			s.show(certain, "A here-document in "+c.whose+" holds "+quote(text)+".", c.field)
 			if isShell(reader) || interpreter(reader) != "" {
-				s.raise(today, "Code handed to "+quote(reader)+" in a here-document.")
+				s.raise(today, "Code handed to "+quote(reader)+" in a here-document.", "a known job hands over its own code")
 			}
 		}
 	}
@@ -175,7 +175,8 @@ func (s *scene) findDeeds() {
 		}
 		if got == opensSocket && c.field == "proc.cmdline" && isShell(c.name) {
 			if joinsShell(c.text) && !s.didNotHappen() {
-				s.raise(page, "A command line asks to join a shell to a connection.")
+				s.show(likely, "The command line asks to join a shell to a connection.", c.field)
+				s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
 			}
 			continue // it is told of the shell's code
 		}
@@ -188,15 +189,15 @@ func (s *scene) findDeeds() {
 		}
 		switch hides := got & (hidesHistory | hidesLogs); {
 		case hides != 0 && got&runsDecoded != 0:
-			s.raise(page, "A command line asks to hide traces and to run decoded code.")
+			s.raise(page, "A command line asks to hide traces and to run decoded code.", "somebody here ran this as a test")
 		case hides != 0 && got&opensSocket != 0:
-			s.raise(page, "A command line asks to hide traces and to open a connection.")
+			s.raise(page, "A command line asks to hide traces and to open a connection.", "somebody here ran this as a test")
 		case hides != 0:
-			s.raise(today, "A command line asks to hide traces.")
+			s.raise(today, "A command line asks to hide traces.", "somebody here ran this as a test")
 		case joinsShell(c.text):
-			s.raise(page, "A command line asks to join a shell to a connection.")
+			s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
 		case got&runsDecoded != 0:
-			s.raise(today, "A command line asks to run code decoded from base64 or hex.")
+			s.raise(today, "A command line asks to run code decoded from base64 or hex.", "a known installer decodes its own script")
 		}
 		return
 	}

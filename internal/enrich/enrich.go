@@ -127,8 +127,9 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.Attack = e.attack.Message(a.Tags)
 	books := e.playbooks()
 	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(subject(r)), general: books.General(a.Source)}
+	s.proof = s.proven()
 	s.tell()
-	s.weigh(e.urgency)
+	s.putFirst(s.weigh(e.urgency))
 	return r
 }
 

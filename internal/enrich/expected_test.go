@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/render"
 )
 
 // expectation is one section of docs/reports/expected.md.
@@ -50,6 +51,9 @@ func TestExpectedReports(t *testing.T) {
 			want.holds(t, "Shown", statements(r))
 			want.holds(t, "Not shown", r.GetNotShown())
 			want.holds(t, "Harmless if", r.GetHarmlessIf())
+			if got := firstScreen(t, r); !slices.Equal(got, want.lists["First screen"]) {
+				t.Errorf("first screen:\n- %s\nwant:\n- %s", strings.Join(got, "\n- "), strings.Join(want.lists["First screen"], "\n- "))
+			}
 			if got, first := titles(r.GetActions(), 2), want.lists["First actions"]; !slices.Equal(got, first) {
 				t.Errorf("first actions %q; want %q", got, first)
 			}
@@ -68,6 +72,29 @@ func (e expectation) holds(t *testing.T, label string, got []string) {
 			t.Errorf("%s: %q is not among\n%s", label, s, strings.Join(got, "\n"))
 		}
 	}
+}
+
+// firstScreen is what the Markdown report says below its title, urgency and place, and before all
+// sections, a line for each label and action.
+func firstScreen(t *testing.T, r *pb.Report) []string {
+	t.Helper()
+	text, err := render.Append(nil, render.Markdown, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, _, _ := strings.Cut(string(text), "\n## ")
+	var out []string
+	for line := range strings.Lines(screen) {
+		line = strings.TrimRight(line, "\n")
+		if item, ok := strings.CutPrefix(line, "- **"); ok && !strings.HasSuffix(item, ":**") {
+			out = append(out, strings.Replace(item, ":**", ":", 1))
+		}
+		if item, ok := strings.CutPrefix(line, "  "); ok {
+			number, title, _ := strings.Cut(item, ". ")
+			out = append(out, "Do first "+number+": "+title)
+		}
+	}
+	return out
 }
 
 func titles(actions []*pb.Action, n int) []string {

@@ -79,12 +79,12 @@ func (s *scene) findMemoryImage() {
 	if !isExec(s.r.GetEvent().GetType()) || s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
 		s.show(certain, "The process runs an anonymous memory file, not a file on disk.", evidence...)
 		if !s.didNotHappen() {
-			s.raise(page, "A program that exists only in memory.")
+			s.raise(page, "A program that exists only in memory.", "a known program runs itself from memory")
 		}
 		return
 	}
 	s.show(certain, "The program is an anonymous memory file, not on disk.", evidence...)
-	s.raise(page, "A program that exists only in memory was started.")
+	s.raise(page, "A program that exists only in memory was started.", "a known program runs itself from memory")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
 		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
 	}
@@ -126,6 +126,10 @@ func (s *scene) failedStart() {
 
 // findSuccess: the call did what it was for.
 func (s *scene) findSuccess() {
+	if s.isSyscall() && s.succeededByRule() {
+		s.show(likely, "The "+s.callName()+" call succeeded (the rule matches only successful "+s.callKind()+").", "evt.type")
+		return
+	}
 	if s.isSyscall() && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
 		s.show(certain, "The "+s.callName()+" call succeeded.", "evt.res", "evt.args")
 	}
@@ -142,6 +146,7 @@ func (s *scene) findLostProcess() {
 	s.notShown("Which process did it: Falco had already lost sight of it.")
 	if path := s.r.GetFile().GetPath(); s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && isEngineStorage(path) {
 		s.show(likely, "The path lies in a container engine's storage, where it unpacks images.", "fd.name")
+		s.routine, s.routineFinding = "Seemingly a container engine that unpacks an image.", s.lastShown()
 		s.harmlessIf("a container image was being pulled or a container started at that time")
 	}
 }
@@ -170,7 +175,7 @@ func (s *scene) findChangedImage() {
 	if s.changedImage() {
 		s.show(certain, "The program's file was added or changed after the container was created.", "proc.is_exe_upper_layer", "evt.arg.flags")
 		if s.startsProgram() {
-			s.raise(today, "A program that was not in the container's image.")
+			s.raise(today, "A program that was not in the container's image.", "the container installs or updates its own programs")
 		}
 	}
 	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_pidns_start"); ok && n > 0 {

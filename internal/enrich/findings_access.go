@@ -51,14 +51,15 @@ func (s *scene) findPlace() {
 		s.show(likely, quote(t.path)+" "+p.tells()+".", t.field)
 		switch {
 		case s.didNotHappen():
+		case s.routine != "" && isEngineStorage(t.path): // a file of an image
 		case p.grave && t.writes && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED:
-			s.raise(page, "Write access to "+p.holds+".")
+			s.raise(page, "Write access to "+p.holds+".", "a deployment changed it at that time")
 		case p.grave && t.writes:
-			s.raise(page, "An attempt at write access to "+p.holds+", perhaps successful.")
+			s.raise(page, "An attempt at write access to "+p.holds+", perhaps successful.", "a deployment changed it at that time")
 		case t.how != "" && (p.grave || p.secret):
-			s.raise(today, t.how+" "+p.holds+".")
+			s.raise(today, t.how+" "+p.holds+".", "a backup or a package made it on purpose")
 		case p.grave || p.secret:
-			s.raise(today, "Access to "+p.holds+".")
+			s.raise(today, "Access to "+p.holds+".", "a login or a backup uses it")
 		default:
 		}
 	}
@@ -74,13 +75,12 @@ func (s *scene) pathArgument(path string) string {
 	return "name"
 }
 
-// writes reports whether the fields themselves say that the file is changed: the flags of an
-// open call, or a call that changes by its nature.
+// writes reports whether the file is changed: an open for writing, as the fields or the rule's
+// condition say, or a call that changes by its nature.
 func (s *scene) writes() bool {
 	switch call := s.r.GetEvent().GetType(); {
 	case strings.HasPrefix(call, "open"):
-		flags := s.r.GetEvent().GetArguments()["flags"]
-		return strings.Contains(flags, "O_WRONLY") || strings.Contains(flags, "O_RDWR")
+		return s.openedFor().write
 	case strings.HasPrefix(call, "rename"), strings.HasPrefix(call, "unlink"), call == "creat":
 		return true
 	default:
@@ -140,8 +140,11 @@ func (s *scene) findPeer() {
 	}
 	for _, e := range ends {
 		s.show(certain, e.what+" of the connection, "+e.addr.String()+", is "+scope(e.addr)+".", e.field)
+		if s.peerFinding == nil {
+			s.peerFinding = s.lastShown()
+		}
 		if e.addr == metadataService() && e.what != "The client's end" {
-			s.raise(today, "Access to the cloud's metadata service, which hands out credentials.")
+			s.raise(today, "Access to the cloud's metadata service, which hands out credentials.", "a cloud tool asks for its own credentials")
 		}
 	}
 	if n := s.r.GetNetwork(); len(ends) == 0 && n.GetFamily() == "unix" {
@@ -211,10 +214,10 @@ func (s *scene) findRequest() {
 	case granted(code):
 		s.show(certain, "The API server granted it (HTTP "+strconv.FormatUint(uint64(code), 10)+").", "ka.response.code")
 		if anonymous {
-			s.raise(page, "A request without credentials was granted.")
+			s.raise(page, "A request without credentials was granted.", "such requests are allowed without credentials on purpose")
 		}
 		if sub := q.GetSubresource(); sub == "exec" || sub == "attach" {
-			s.raise(today, "Somebody entered a pod.")
+			s.raise(today, "Somebody entered a pod.", "an administrator was at work in the pod")
 		}
 	default:
 		s.notShown("Whether it succeeded: the alert has no response.")
@@ -240,7 +243,7 @@ func (s *scene) findMode() {
 	switch {
 	case strings.Contains(mode, "S_ISUID"):
 		s.show(certain, "The setuid bit is set: the file runs with its owner's rights.", "evt.arg.mode")
-		s.raise(today, "A setuid file.")
+		s.raise(today, "A setuid file.", "a package or an image build does this")
 	case strings.Contains(mode, "S_ISGID"):
 		s.show(certain, "The setgid bit is set: the file runs with its group's rights.", "evt.arg.mode")
 	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
@@ -268,7 +271,9 @@ func (s *scene) findMounts() {
 			how = "for reading and writing"
 		}
 		s.show(certain, "The container has the host's "+quote(parts[0])+", "+what+", "+how+".", "container.mounts")
-		s.raise(today, "A container that can reach "+what+" of the host.")
+		if !s.isRuntimeAtWork() {
+			s.raise(today, "A container that can reach "+what+" of the host.", "the container is an agent that needs this")
+		}
 		return
 	}
 }

@@ -25,11 +25,11 @@ func (s *scene) findUnderServer() {
 		defer s.findServerPlace(anc)
 		if isShell(s.r.GetProcess().GetName()) {
 			s.show(likely, "A shell runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-			s.raise(page, "A shell under a "+kind+".")
+			s.raise(page, "A shell under a "+kind+".", "that server is meant to start this program")
 			return
 		}
 		s.show(likely, "It runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-		s.raise(today, "A program under a "+kind+".")
+		s.raise(today, "A program under a "+kind+".", "that server is meant to start this program")
 		return
 	}
 }
@@ -60,7 +60,7 @@ func (s *scene) findRedirect() {
 	if kind := s.a.String("proc.stdin.type"); kind == "ipv4" || kind == "ipv6" {
 		s.show(certain, "The process reads its input from a network connection.", "proc.stdin.type")
 		if isShell(s.r.GetProcess().GetName()) && !s.didNotHappen() {
-			s.raise(page, "A shell that reads from the network.")
+			s.raise(page, "A shell that reads from the network.", "an authorised test opened this connection")
 		}
 	}
 	call, conn := s.r.GetEvent().GetType(), s.r.GetNetwork().GetConnection()
@@ -81,10 +81,10 @@ func (s *scene) findRedirect() {
 		who += " asking to be joined"
 	}
 	if s.withinHost() {
-		s.raise(today, who+" to a connection that does not leave the machine.")
+		s.raise(today, who+" to a connection that does not leave the machine.", "a debugger or remote test runner talks over this connection")
 		return
 	}
-	s.raise(page, who+" to a network connection.")
+	s.raise(page, who+" to a network connection.", "a debugger or remote test runner talks over this connection")
 }
 
 func shellWord(name string) string {
@@ -114,7 +114,7 @@ func (s *scene) findOpenPlace() {
 	}
 	s.show(certain, "The program lies below "+dir+", where every user can write.", "proc.exepath")
 	if s.startsProgram() {
-		s.raise(today, "A program that runs from "+dir+".")
+		s.raise(today, "A program that runs from "+dir+".", "an installer or a build runs there")
 	}
 }
 
@@ -132,7 +132,7 @@ func (s *scene) findScriptPlace() {
 	}
 	s.show(likely, "The shell was told to run a file below "+dir+", where every user can write.", "proc.name", "proc.cmdline")
 	if s.startsProgram() {
-		s.raise(today, "A script that runs from "+dir+".")
+		s.raise(today, "A script that runs from "+dir+".", "an installer or a build runs there")
 	}
 }
 
@@ -152,13 +152,18 @@ func (s *scene) isRuntimePart() bool {
 	return false
 }
 
+// isRuntimeAtWork reports whether the program is a runtime's, and none that somebody put into the
+// container.
+func (s *scene) isRuntimeAtWork() bool { return s.isRuntimePart() && !s.changedImage() }
+
 // findRuntimePart: a container runtime at work, which is seen as if it were in the container that
 // it sets up.
 func (s *scene) findRuntimePart() {
-	if !s.isRuntimePart() || s.changedImage() {
+	if !s.isRuntimeAtWork() {
 		return
 	}
 	s.show(likely, "The program is a container runtime's, "+quote(s.r.GetProcess().GetExePath())+": setting up a container makes such events.", "proc.exepath")
+	s.routine, s.routineFinding = "Seemingly a container runtime that sets up a container.", s.lastShown()
 	s.harmlessIf("a container was being started or stopped at that time")
 }
 
@@ -179,7 +184,7 @@ func (s *scene) findMining() {
 	}
 	s.show(likely, "The command line names a mining pool (stratum).", "proc.cmdline")
 	if s.startsProgram() {
-		s.raise(page, "A program started with a mining pool's address.")
+		s.raise(page, "A program started with a mining pool's address.", "mining is meant to run here")
 	}
 }
 

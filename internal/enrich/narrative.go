@@ -23,11 +23,20 @@ type scene struct {
 	general *playbook.Playbook
 	// rule is the rule as the rule files have it; empty where they are not known.
 	rule rules.Rule
-	// raised is the highest urgency that a finding asks for, and why.
+	// proof is what the rule's condition proves of the call, where the fields do not say it.
+	proof rules.Proof
+	// raised is the highest urgency that a finding asks for, why, which of the findings it is, and
+	// what would make it harmless.
 	raised struct {
-		level pb.UrgencyLevel
-		why   string
+		level    pb.UrgencyLevel
+		why      string
+		finding  *pb.Finding
+		harmless string
 	}
+	// routine is what of the ordinary work of container engines this is; empty for nothing of it.
+	routine string
+	// routineFinding and peerFinding are the findings that say that, and how far the connection goes.
+	routineFinding, peerFinding *pb.Finding
 	// drillHinted is whether a name of a test tool was found, mentionOnly whether what the rule
 	// is about is only text in the arguments of a tool that prints or searches text.
 	drillHinted, mentionOnly bool
@@ -115,6 +124,14 @@ func (s *scene) show(c pb.Confidence, statement string, evidence ...string) {
 	s.r.Shown = append(s.r.Shown, &pb.Finding{Statement: statement, Evidence: s.present(evidence), Confidence: c})
 }
 
+// lastShown is the finding that was shown last, nil before the first.
+func (s *scene) lastShown() *pb.Finding {
+	if n := len(s.r.Shown); n > 0 {
+		return s.r.Shown[n-1]
+	}
+	return nil
+}
+
 // present keeps of some fields those that the alert has, so that no finding names evidence
 // that is not there.
 func (s *scene) present(fields []string) []string {
@@ -168,7 +185,7 @@ func (s *scene) syscallSummary() string {
 		return s.execSummary()
 	}
 	did, do := describe(call)
-	purpose := openPurpose(s.r.GetEvent().GetArguments()["flags"])
+	purpose := s.openPurpose()
 	switch s.outcome() {
 	case pb.Outcome_OUTCOME_SUCCEEDED:
 		return s.subject() + " " + did + s.object(" ") + purpose + s.place() + "."
@@ -461,7 +478,14 @@ func (s *scene) onHost() string {
 	return " on" + s.hostName()
 }
 
-func (s *scene) outcome() pb.Outcome { return s.r.GetEvent().GetOutcome() }
+// outcome is what came of the call: what the fields say, and otherwise what the rule's condition
+// proves.
+func (s *scene) outcome() pb.Outcome {
+	if s.succeededByRule() {
+		return pb.Outcome_OUTCOME_SUCCEEDED
+	}
+	return s.r.GetEvent().GetOutcome()
+}
 
 // resultName is the error's name with what it means.
 func (s *scene) resultName() string { return visible(s.r.GetEvent().GetResult()) }

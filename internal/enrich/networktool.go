@@ -30,11 +30,11 @@ func (s *scene) findNetworkTool() {
 		}
 		s.show(certain, "Its arguments tell "+quote(p.GetName())+" to wait for connections"+where+".", "proc.name", "proc.cmdline")
 		s.notShown("That anybody connected.")
-		s.raise(today, "A network tool that waits for connections.")
+		s.raise(today, "A network tool that waits for connections.", "an administrator is looking for a network fault")
 	}
 	if program := toolProgram(args); program != "" {
 		s.show(certain, "Its arguments hand the program "+quote(program)+" to whoever is at the other end.", "proc.name", "proc.cmdline")
-		s.raise(page, "A network tool that hands out a program.")
+		s.raise(page, "A network tool that hands out a program.", "an administrator is looking for a network fault")
 	}
 }
 
@@ -106,10 +106,10 @@ func (s *scene) findEngineClient() {
 	s.show(certain, "It asks for a container with rights over the host ("+quote(option)+").", "proc.name", "proc.cmdline")
 	s.notShown("That the container was started: only the client is seen.")
 	if s.r.GetContainer() != nil {
-		s.raise(page, "From within a container, one with rights over the host was asked for.")
+		s.raise(page, "From within a container, one with rights over the host was asked for.", "a CI runner drives the engine here")
 		return
 	}
-	s.raise(today, "A container with rights over the host.")
+	s.raise(today, "A container with rights over the host.", "a CI runner drives the engine here")
 }
 
 // hostRights is the first option of a container's start that gives it rights over the host.

@@ -1,7 +1,5 @@
 package enrich
 
-import "strings"
-
 // describe words a system call: what was done, and to do it. Calls that it does not know are
 // named as calls, which is always true.
 func describe(call string) (did, do string) {
@@ -60,20 +58,6 @@ func joiner(call string) string {
 		return " on "
 	default:
 		return " to "
-	}
-}
-
-// openPurpose reads from the flags of an open call what the file was opened for.
-func openPurpose(flags string) string {
-	switch {
-	case strings.Contains(flags, "O_RDWR"):
-		return " for reading and writing"
-	case strings.Contains(flags, "O_WRONLY"):
-		return " for writing"
-	case strings.Contains(flags, "O_RDONLY"):
-		return " for reading"
-	default:
-		return ""
 	}
 }
 

@@ -37,6 +37,7 @@ func (t *table) addValue(label, value string) { t.add(label, line{}.value(value)
 
 // layAlert lays out what is known of the alert itself.
 func (t *table) layAlert(r *pb.Report) {
+	t.add("Urgency", urgency(r.GetUrgency()))
 	t.add("Event time", line{}.words(exactly(r.GetEventTime())))
 	received := moment(r.GetReceivedTime(), r.GetEventTime())
 	if input := r.GetAlert().GetInput(); input != "" && len(received) > 0 {
@@ -55,6 +56,16 @@ func (t *table) layAlert(r *pb.Report) {
 	t.add(choose(r.GetSilence().GetExpired(), "Expired silence", "Silenced"), silence(r.GetSilence()))
 	t.add("Revised because", sentence(r.GetRevisionReason()))
 	t.add("Redacted", redactions(r.GetRedactions()))
+}
+
+// urgency is the level and its reason.
+func urgency(u *pb.Urgency) line {
+	word := urgencyWord(u)
+	why := sentence(u.GetWhy())
+	if word == "" || len(why) == 0 {
+		return line{}.words(word).join(why)
+	}
+	return line{}.words(word + ": ").join(why)
 }
 
 // choose is a if the condition holds, and else b.

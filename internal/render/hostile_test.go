@@ -398,27 +398,41 @@ func TestFirstScreenWords(t *testing.T) {
 		if n := len(strings.Fields(html.UnescapeString(tag.ReplaceAllString(strings.NewReplacer("<code>", "", "</code>", "").Replace(header), " ")))); n >= 80 || n < 5 {
 			t.Errorf("%s: %d words on the first screen of HTML:\n%s", name, n, header)
 		}
-		if summary := strings.TrimSpace(r.GetSummary()); name == "long summary" && !strings.Contains(screen, summary) {
-			t.Errorf("the summary was cut:\n%s", screen)
-		}
 	}
 }
 
-func TestFirstScreenOrderOfImportance(t *testing.T) {
-	r := everything()
-	for words, want := range map[int]string{
-		5: "title what shown notshown harmless first second why more", 20: "title what shown notshown harmless first second why",
-		28: "title what shown notshown harmless first second", 34: "title what shown notshown harmless first", 40: "title what shown notshown first", 44: "title what shown first second", 90: "title what",
-	} {
-		w := func(n int, mark string) string { return mark + strings.Repeat(" w", n-1) }
-		r.Title, r.Summary, r.Urgency.Why = w(4, "title"), w(words, "what"), w(8, "why")
-		r.Shown = []*pb.Finding{{Statement: w(6, "shown")}, {Statement: w(6, "more")}, {Statement: w(80, "much")}, {Statement: w(80, "late")}}
-		r.NotShown, r.HarmlessIf = []string{w(6, "notshown"), w(80, "never")}, []string{w(6, "harmless"), w(80, "never")}
-		r.Actions = []*pb.Action{{Title: w(3, "first")}, {Title: w(5, "second")}, {Title: "never"}}
-		screen, _, _ := strings.Cut(render(t, Markdown, r), "\n## ")
-		for mark := range strings.FieldsSeq("title what shown notshown harmless first second why more much late never") {
-			if got := strings.Contains(screen, mark); got != slices.Contains(strings.Fields(want), mark) {
-				t.Errorf("summary of %d words: %q shown is %t\n%s", words, mark, got, screen)
+// TestFirstScreenKeepsEveryPart: however long its texts and values are, the reason of the urgency
+// stands right after the level, and nothing of what a reader needs is missing.
+func TestFirstScreenKeepsEveryPart(t *testing.T) {
+	prose := func(n int, mark string) string { return mark + strings.Repeat(" w", n-1) + "." }
+	value := func(n int, mark string) string { return mark + " “" + strings.Repeat("v ", n) + "v” end." }
+	for name, text := range map[string]func(n int, mark string) string{"prose": prose, "values": value} {
+		for _, n := range []int{2, 5, 9, 14, 30, 55, 200} {
+			r := everything()
+			r.Title, r.Summary, r.Urgency.Why = text(4, "title"), text(n, "what"), text(n, "why")
+			r.Shown = []*pb.Finding{{Statement: text(n, "shown")}, {Statement: "brief"}}
+			r.NotShown, r.HarmlessIf = []string{text(n, "notshown")}, []string{text(n, "harmless")}
+			r.Actions = []*pb.Action{{Title: text(n, "first")}, {Title: text(n, "second")}, {Title: "never"}}
+			for format, f := range map[string]Format{"markdown": Markdown, "text": Text, "html": HTML} {
+				screen := render(t, f, r)
+				for _, end := range []string{"\n## ", "\nDETAILS", "</header>"} {
+					screen, _, _ = strings.Cut(screen, end)
+				}
+				for mark := range strings.FieldsSeq("title what why shown notshown harmless first second") {
+					if !strings.Contains(screen, mark) {
+						t.Errorf("%s of %d words, %s: no %q in\n%s", name, n, format, mark, screen)
+					}
+				}
+				level, why := strings.Index(screen, "RECORD, LATE"), strings.Index(screen, "why")
+				if title := strings.Index(screen, "what"); level < 0 || why < level || title < why || strings.Contains(screen, "never") {
+					t.Errorf("%s of %d words, %s: the order of\n%s", name, n, format, screen)
+				}
+				if n > 2 && f == Markdown && len(strings.Fields(screen)) > 95 { // marks of ours among them
+					t.Errorf("%s of %d words: %d on\n%s", name, n, len(strings.Fields(screen)), screen)
+				}
+			}
+			if _, details, _ := strings.Cut(render(t, Markdown, r), "## Details"); !strings.Contains(details, "why") {
+				t.Errorf("%s of %d words: no reason among the details", name, n)
 			}
 		}
 	}

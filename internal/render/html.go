@@ -135,6 +135,11 @@ func (h *htmlWriter) screen(s *screen) {
 	if s.urgency != "" {
 		h.string(`<strong class="urgency">` + s.urgency + "</strong> ")
 	}
+	if len(s.why) > 0 {
+		h.string(`<span class="why">`)
+		h.inline(s.why)
+		h.string("</span> ")
+	}
 	if len(s.where) > 0 {
 		h.string("<span>")
 		h.inline(s.where)
@@ -145,11 +150,6 @@ func (h *htmlWriter) screen(s *screen) {
 	}
 	h.string("</p>\n")
 	h.heading(0, s.title)
-	if len(s.why) > 0 {
-		h.string(`<p class="why">`)
-		h.inline(s.why)
-		h.string("</p>\n")
-	}
 	facts := s.facts()
 	if len(facts)+len(s.doFirst) == 0 {
 		h.string("</header>\n")
@@ -161,8 +161,8 @@ func (h *htmlWriter) screen(s *screen) {
 	}
 	if len(s.doFirst) > 0 {
 		h.string("<div><dt>" + labelDoFirst + "</dt><dd><ol>")
-		for _, a := range s.doFirst {
-			h.doFirst(a)
+		for i, a := range s.doFirst {
+			h.doFirst(a, s.doFirstTitles[i])
 		}
 		h.string("</ol></dd></div>\n")
 	}
@@ -170,9 +170,9 @@ func (h *htmlWriter) screen(s *screen) {
 }
 
 // doFirst writes the title of an action with a link to where it is described.
-func (h *htmlWriter) doFirst(title line) {
+func (h *htmlWriter) doFirst(title line, full string) {
 	h.string("<li>")
-	if n := h.actions[plain(title)]; n > 0 {
+	if n := h.actions[full]; n > 0 {
 		h.string(`<a href="#` + h.action(n) + `">`)
 		h.inline(title)
 		h.string("</a></li>")

@@ -42,10 +42,6 @@ func (m *markdown) screen(s *screen) {
 	m.string("# ")
 	m.line(s.title)
 	m.lead(s)
-	if len(s.why) > 0 {
-		m.newline()
-		m.line(s.why)
-	}
 	facts := s.facts()
 	if len(facts)+len(s.doFirst) > 0 {
 		m.newline()
@@ -63,10 +59,17 @@ func (m *markdown) screen(s *screen) {
 	}
 }
 
-// lead writes urgency, place and time.
+// lead writes urgency with its reason, and below it place and time.
 func (m *markdown) lead(s *screen) {
 	between := "\n"
-	if s.urgency != "" {
+	switch {
+	case s.urgency != "" && len(s.why) > 0:
+		m.string("\n**" + s.urgency + "**" + separator)
+		m.line(s.why)
+	case len(s.why) > 0:
+		m.newline()
+		m.line(s.why)
+	case s.urgency != "":
 		m.string("\n**" + s.urgency + "**")
 		between = separator
 	}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -43,117 +44,170 @@ type screen struct {
 	notShown   line
 	harmlessIf line
 	doFirst    []line
+	// doFirstTitles are their titles in full.
+	doFirstTitles []string
 }
 
-// layScreen fills the first screen up to its bound. Title, urgency, place, time and summary
-// always stand there, and of the rest as much as fits: what is shown, what is not, when it is
-// harmless, and two things to do. The first of each goes before the next ones; where the first
-// ones are too long together, shorter ones of the same kind stand in. What does not fit is left
-// to the sections.
+// layScreen fills the first screen up to its bound. Title, urgency and its reason, place and time,
+// the summary, what is shown first, what is not, when it is harmless, and two things to do always
+// stand there. Where they are too long together, values are cut, others of the same kind that are
+// shorter stand in, the summary is cut, and in the end the other sentences. Where there is room,
+// more of what is shown follows.
 func layScreen(r *pb.Report) screen {
-	s := screen{
-		urgency: urgencyWord(r.GetUrgency()),
-		title:   title(r),
-		where:   where(r),
-		when:    when(r),
-		what:    sentence(r.GetSummary()),
-	}
-	var statements, titles []string
-	for _, f := range r.GetShown() {
-		statements = append(statements, f.GetStatement())
-	}
-	for _, a := range r.GetActions() {
-		titles = append(titles, a.GetTitle())
-	}
-	shown, notShown, harmless, actions := lines(statements), lines(r.GetNotShown()), lines(r.GetHarmlessIf()), lines(titles)
-	if !s.choose(shown, notShown, harmless, actions) {
-		s.fill(shown, notShown, harmless, actions)
-	}
-	s.offer(func() { s.why = sentence(r.GetUrgency().GetWhy()) })
-	for i := 0; i < len(shown) && len(s.shown) > 0; i++ {
-		if !same(shown[i], s.shown[0]) && len(s.shown) <= i {
-			s.offer(func() { s.shown = append(slices.Clip(s.shown), shown[i]) })
+	s := screen{urgency: urgencyWord(r.GetUrgency()), when: when(r)}
+	for _, b := range [...]bound{
+		{value: maxScreenValue},
+		{value: 5},
+		{value: 3},
+		{value: 5, what: 18},
+		{value: 3, what: 16},
+		{value: 3, what: 14},
+		{value: 3, what: 12},
+		{value: 2, what: 12},
+		{value: 2, what: 10},
+		{value: 2, what: 10, shown: 14, other: 11},
+		{value: 2, what: 9, shown: 12, other: 10},
+		{value: 2, what: 8, shown: 11, other: 9, action: 8},
+		{value: 2, what: 8, why: 12, shown: 10, other: 8, action: 7},
+		{value: 2, what: 8, why: 9, shown: 9, other: 7, action: 6},
+		{value: 2, what: 8, why: 9, shown: 8, other: 7, action: 4},
+		{value: 1, title: 8, what: 8, why: 7, shown: 7, other: 6, action: 3},
+	} {
+		if s.fits(r, b) {
+			s.addShown(r, b)
+			return s
 		}
 	}
 	return s
 }
 
-// maxChoices bounds how many of each kind are tried for the first screen.
-const maxChoices = 4
+// maxScreenValue is how many words of a value stand on the first screen at most, and
+// maxScreenBytes how many bytes.
+const (
+	maxScreenValue = 8
+	maxScreenBytes = 160
+)
 
-// choose puts one of each kind and two actions on the screen, the earliest that fit together.
-func (s *screen) choose(shown, notShown, harmless, actions []line) bool {
-	tries := func(list []line) []line { return orNone(list[:min(len(list), maxChoices)]) }
-	try1, try2, try3 := tries(shown), tries(notShown), tries(harmless)
-	s.doFirst = actions[:min(len(actions), 2)]
-	if s.countWords() > maxScreenWords {
-		return false
+// bound is how many words of each kind there may be; 0 is any number.
+type bound struct{ value, title, why, what, shown, other, action int }
+
+// fits lays out one of each kind, and reports whether the screen has room for it.
+func (s *screen) fits(r *pb.Report, b bound) bool {
+	s.title, s.where = title(r), where(r)
+	if b.value < maxNameWords {
+		s.where = capValues(s.where, 1)
 	}
-	// By how far down their lists the three stand in all, what is shown last to give way.
-	for away := 0; away <= len(try1)+len(try2)+len(try3)-3; away++ {
-		for i := 0; i < len(try1) && i <= away; i++ {
-			for j := 0; j < len(try2) && i+j <= away; j++ {
-				k := away - i - j
-				if k >= len(try3) {
-					continue
-				}
-				s.shown, s.notShown, s.harmlessIf = nil, try2[j], try3[k]
-				if len(try1[i]) > 0 {
-					s.shown = []line{try1[i]}
-				}
-				if s.countWords() <= maxScreenWords {
-					return true
-				}
+	s.title = capWords(s.title, b.title)
+	s.why = b.line(r.GetUrgency().GetWhy(), b.why)
+	s.what = b.line(r.GetSummary(), b.what)
+	s.shown, s.doFirst, s.doFirstTitles = nil, nil, nil
+	for _, f := range r.GetShown() {
+		if l := b.line(f.GetStatement(), b.shown); len(l) > 0 {
+			s.shown = []line{l}
+			break
+		}
+	}
+	for _, a := range r.GetActions() {
+		if l := b.line(a.GetTitle(), b.action); len(l) > 0 && len(s.doFirst) < 2 {
+			s.doFirst = append(s.doFirst, l)
+			s.doFirstTitles = append(s.doFirstTitles, plain(sentence(a.GetTitle())))
+		}
+	}
+	notShown, harmless := b.lines(r.GetNotShown()), b.lines(r.GetHarmlessIf())
+	if countWords(harmless[0]) <= maxHarmless {
+		harmless = harmless[:1] // it belongs to what is shown
+	}
+	for away := 0; away <= len(notShown)+len(harmless)-2; away++ {
+		for k := 0; k < len(harmless) && k <= away; k++ {
+			if away-k >= len(notShown) {
+				continue
+			}
+			s.notShown, s.harmlessIf = notShown[away-k], harmless[k]
+			if s.countWords() <= maxScreenWords {
+				return true
 			}
 		}
 	}
+	s.notShown, s.harmlessIf = notShown[0], harmless[0]
 	return false
 }
 
-// fill puts the first of each kind on the screen as long as there is room, in the order of
-// what matters.
-func (s *screen) fill(shown, notShown, harmless, actions []line) {
-	s.shown, s.notShown, s.harmlessIf, s.doFirst = nil, nil, nil, nil
-	if len(shown) > 0 {
-		s.offer(func() { s.shown = shown[:1] })
-	}
-	if len(actions) > 0 {
-		s.offer(func() { s.doFirst = actions[:1] })
-	}
-	s.offer(func() { s.notShown = orNone(notShown)[0] })
-	s.offer(func() { s.harmlessIf = orNone(harmless)[0] })
-	if len(actions) > 1 && len(s.doFirst) > 0 {
-		s.offer(func() { s.doFirst = actions[:2] })
-	}
-}
+// maxHarmless is how many words the first condition may have before a shorter one stands in.
+const maxHarmless = 16
 
-// lines are sentences without the blank ones.
-func lines(sentences []string) []line {
+// maxChoices bounds how many of each kind are tried for the first screen.
+const maxChoices = 4
+
+// lines are the sentences that can stand for a kind, or one empty line.
+func (b bound) lines(sentences []string) []line {
 	var out []line
 	for _, s := range sentences {
-		out = addLine(out, s)
+		if l := b.line(s, b.other); len(l) > 0 && len(out) < maxChoices {
+			out = append(out, l)
+		}
+	}
+	if len(out) == 0 {
+		return []line{nil}
 	}
 	return out
 }
 
-// orNone is the list, or one empty line for an empty list.
-func orNone(list []line) []line {
-	if len(list) == 0 {
-		return []line{nil}
+// addShown adds more of what is shown as long as there is room.
+func (s *screen) addShown(r *pb.Report, b bound) {
+	skipped := false
+	for _, f := range r.GetShown() {
+		l := b.line(f.GetStatement(), b.shown)
+		if len(l) == 0 {
+			continue
+		}
+		if !skipped { // it is there
+			skipped = true
+			continue
+		}
+		before := s.shown
+		if s.shown = append(slices.Clip(s.shown), l); s.countWords() > maxScreenWords {
+			s.shown = before
+			return
+		}
 	}
-	return list
 }
 
-// same reports whether two lines are the very same.
-func same(a, b line) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+// line is a sentence with its values cut, and of at most so many words.
+func (b bound) line(text string, most int) line {
+	return capWords(capValues(sentence(text), b.value), most)
+}
 
-// offer makes a change unless the screen then has too many words.
-func (s *screen) offer(change func()) {
-	before := *s
-	change()
-	if s.countWords() > maxScreenWords {
-		*s = before
+// capValues cuts every value of a line to so many words. The details have them in full.
+func capValues(l line, words int) line {
+	out := slices.Clone(l)
+	for i, s := range out {
+		if s.kind == spanValue || s.kind == spanQuoted {
+			out[i].text = strings.Replace(shorten(s.text, words, maxScreenBytes), " …...", " …", 1)
+		}
 	}
+	return out
+}
+
+// capWords cuts a line after so many words; 0 is any number.
+func capWords(l line, most int) line {
+	if most == 0 || countWords(l) <= most {
+		return l
+	}
+	var out line
+	for _, s := range l {
+		left := most - countWords(out)
+		if one := (line{s}); countWords(one) > left {
+			if left > 0 {
+				text := strings.TrimLeft(s.text, " ")
+				blank := s.text[:len(s.text)-len(text)]
+				s.text = blank + strings.TrimRight(shorten(text, left, len(text)), " ")
+				return append(out, s)
+			}
+			return out.words("...")
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // countWords counts the words of the screen with its labels, numbers and separators.
@@ -213,21 +267,13 @@ func joinSentences(list []line) line {
 				out = append(out, s)
 				continue
 			}
-			if j == len(l)-1 && i < len(list)-1 {
+			if j == len(l)-1 && i < len(list)-1 && !strings.HasSuffix(s.text, "...") {
 				s.text = strings.TrimSuffix(s.text, ".")
 			}
 			out = out.words(s.text)
 		}
 	}
 	return out
-}
-
-// addLine adds a sentence to a list, unless it is blank.
-func addLine(list []line, s string) []line {
-	if l := sentence(s); len(l) > 0 {
-		return append(list, l)
-	}
-	return list
 }
 
 // urgencyWord is the level in capitals, and whether the event was old when it came.
@@ -309,15 +355,24 @@ func (l line) name(s string) line {
 	return l.add(span{kind: spanValue, text: shorten(s, maxNameWords, maxNameBytes)})
 }
 
-// when is the time of the event to the second, or when the alert came.
+// when is the time of the event to the second, or when the alert came; and how many alerts there
+// are, if it is more than one.
 func when(r *pb.Report) string {
+	alerts := uint64(0)
+	for _, g := range r.GetAlerts() {
+		alerts += g.GetOccurrences().GetCount()
+	}
+	more := ""
+	if alerts > 1 {
+		more = ", the first of " + strconv.FormatUint(alerts, 10) + " alerts"
+	}
 	if t := r.GetEventTime(); isTime(t) {
-		return t.AsTime().Format(secondsLayout)
+		return t.AsTime().Format(secondsLayout) + more
 	}
 	if t := r.GetReceivedTime(); isTime(t) {
-		return "received " + t.AsTime().Format(secondsLayout)
+		return "received " + t.AsTime().Format(secondsLayout) + more
 	}
-	return ""
+	return strings.TrimPrefix(more, ", ")
 }
 
 // shorten cuts s after so many words or bytes. The details have it in full.

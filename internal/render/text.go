@@ -72,15 +72,15 @@ func (t *text) screen(s *screen) {
 	t.unmark()
 	t.dst = append(t.dst, ' ')
 	t.wrap(s.title, len(urgency)+len(": "), len(textIndent))
+	if len(s.why) > 0 {
+		t.put(textIndent, textDeeper, s.why)
+	}
 	place := line{}.join(s.where)
 	if s.when != "" {
 		place = place.comma().words(s.when)
 	}
 	if len(place) > 0 {
 		t.put(textIndent, textDeeper, place)
-	}
-	if len(s.why) > 0 {
-		t.put(textIndent, textDeeper, s.why)
 	}
 	facts := s.facts()
 	if len(facts)+len(s.doFirst) > 0 {

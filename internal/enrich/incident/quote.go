@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -37,10 +38,27 @@ func visible(s string) string {
 			b.WriteRune(r)
 			continue
 		}
-		q := strconv.QuoteRuneToASCII(r)
-		b.WriteString(q[1 : len(q)-1])
+		b.WriteString(spelling(r))
 	}
 	return b.String()
+}
+
+// spelling spells out a character as the renderers do.
+func spelling(r rune) string {
+	switch {
+	case r == '\n':
+		return `\n`
+	case r == '\r':
+		return `\r`
+	case r == '\t':
+		return `\t`
+	case r < utf8.RuneSelf:
+		return fmt.Sprintf(`\x%02x`, r)
+	case r <= 0xffff:
+		return fmt.Sprintf(`\u%04x`, r)
+	default:
+		return fmt.Sprintf(`\U%08x`, r)
+	}
 }
 
 // hidden reports whether a character must not stand in a sentence as it is.

@@ -104,7 +104,7 @@ func TestRareAlertInAFlood(t *testing.T) {
 	alerts := recorded(t, "falco-0.43-flood-json.jsonl.gz", 1, 4000)
 	at := alerts[2000].Time().Sub(start)
 	rare := fields(inContainer("go", "go get google.golang.org/grpc@v1.85.0 google.golang.org/protobuf@v1.36.12 github.com/zricethezav/gitleaks/v8@v8.30.1", "weigh.sh", ""),
-		"container.id", "b29500fa9287", "host", "vm")
+		"container.id", "b29500fa9287", "host", "vm", "container.privileged", "true")
 	alerts = slices.Insert(alerts, 2001, made(t, at+1, "Rare", "Error", rare), made(t, at+2, "Rarest", "Critical", rare))
 	reports := final(t, joined(t, incident.Options{}, alerts))
 	var got []string

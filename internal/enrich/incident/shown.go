@@ -49,6 +49,11 @@ func (g *group) shown(ranked []*telling, combined []combination) []*pb.Finding {
 			}})
 		}
 	}
+	// The finding that decided the urgency of the most urgent alert stands first in its own report:
+	// here it stands right behind what the combination shows.
+	if len(all) > 0 {
+		all[0].general = false
+	}
 	slices.SortStableFunc(all, func(x, y gathered) int { return compareBool(x.general, y.general) })
 	for _, x := range all[:min(len(all), max(maxShown-len(out), 0))] {
 		slices.SortFunc(x.finding.AlertIds, cmp.Compare)

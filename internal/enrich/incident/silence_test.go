@@ -29,7 +29,7 @@ func TestSilences(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.silence.By, test.silence.Why = "anna", "drill"
-			f := inContainer("x", "x", "y", "", "container.image.repository", "registry.example/team/web", "container.image.tag", "1")
+			f := inContainer("x", "x", "y", "", "container.image.repository", "registry.example/team/web", "container.image.tag", "1", "container.privileged", "true")
 			reports := final(t, joined(t, incident.Options{Silences: []incident.Silence{test.silence}}, []*alert.Alert{made(t, 0, "Write it", "Critical", f), made(t, 1e9, "Write it", "Critical", f)}))
 			r := reports[0]
 			if len(reports) != 1 || total(r) != 2 {

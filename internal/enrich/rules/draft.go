@@ -25,6 +25,10 @@ type draft struct {
 
 // apply applies an item of a file, all of it or nothing.
 func (l *loader) apply(file string, it *item) error {
+	if it.macro {
+		l.applyMacro(it)
+		return nil
+	}
 	prev := l.byName[it.name]
 	if prev != nil && it.source != "" && prev.source != it.source {
 		return fmt.Errorf("source %q differs from %q at line %d of %s", clip(it.source), clip(prev.source), prev.line, prev.file)
@@ -44,6 +48,16 @@ func (l *loader) apply(file string, it *item) error {
 		prev.changedBy = append(prev.changedBy, file)
 	}
 	return nil
+}
+
+// applyMacro keeps the condition of a macro.
+func (l *loader) applyMacro(it *item) {
+	switch {
+	case it.replace.condition != nil:
+		l.macros[it.name] = []string{*it.replace.condition}
+	case it.append.condition != nil:
+		l.macros[it.name] = append(l.macros[it.name], *it.append.condition)
+	}
 }
 
 // define adds a rule, or puts it into the place of prev.

@@ -19,6 +19,8 @@ type item struct {
 	name    string
 	line    int
 	defines bool
+	// macro says that it is a macro, of which only the condition is read.
+	macro bool
 	// source is empty where it plays no part.
 	source          string
 	replace, append patch
@@ -95,10 +97,13 @@ func (r *reader) item(n *yaml.Node, it *item) (isRule bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("the item %w", err)
 	}
-	for _, other := range []string{"required_engine_version", "required_plugin_versions", "list", "macro"} {
+	for _, other := range []string{"required_engine_version", "required_plugin_versions", "list"} {
 		if keys[other] != nil {
 			return false, nil
 		}
+	}
+	if keys["macro"] != nil {
+		return r.macro(keys, it)
 	}
 	if keys["rule"] == nil {
 		return false, nil // an item of a newer Falco
@@ -107,6 +112,42 @@ func (r *reader) item(n *yaml.Node, it *item) (isRule bool, err error) {
 		return false, err
 	}
 	return true, r.rule(keys, it)
+}
+
+// macro reads a macro. One that makes no sense is passed over: conditions are shown as written, and
+// from a macro that is not known nothing follows.
+func (r *reader) macro(keys members, it *item) (bool, error) {
+	name, err := r.text(keys, "macro")
+	if err != nil {
+		return false, only(err, errTooMuch)
+	}
+	condition, err := r.optional(keys, "condition")
+	if err != nil || condition == nil {
+		return false, only(err, errTooMuch)
+	}
+	appends, err := r.flag(keys, "append")
+	if err != nil {
+		return false, only(err, errTooMuch)
+	}
+	ops, err := r.overrides(keys)
+	if err != nil {
+		return false, only(err, errTooMuch)
+	}
+	it.name, it.macro = name, true
+	if ops["condition"] == opAppend || appends != nil && *appends {
+		it.append.condition = condition
+	} else {
+		it.replace.condition = condition
+	}
+	return true, nil
+}
+
+// only is err if it is target, and otherwise nil.
+func only(err, target error) error {
+	if errors.Is(err, target) {
+		return err
+	}
+	return nil
 }
 
 // rule reads a rule item in whichever of its forms.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 const (
@@ -36,7 +37,7 @@ func Load(paths []string, log *slog.Logger) (*Set, error) {
 // load is Load with other bounds.
 func load(paths []string, log *slog.Logger, maxText, maxRules int) (*Set, error) {
 	files, errs := locate(paths)
-	l := loader{log: log, left: maxText, room: maxRules, byName: make(map[string]*draft)}
+	l := loader{log: log, left: maxText, room: maxRules, byName: make(map[string]*draft), macros: make(map[string][]string)}
 	for _, f := range files {
 		if err := l.load(f); err != nil {
 			errs = append(errs, err)
@@ -57,6 +58,7 @@ type loader struct {
 	byName  map[string]*draft
 	ordered []*draft
 	refused int // definitions that there was no room for
+	macros  map[string][]string
 }
 
 // note is something in a file that was left out.
@@ -104,9 +106,14 @@ func (l *loader) warn(file string, notes []note) {
 // finish makes the Set.
 func (l *loader) finish() *Set {
 	s := &Set{rules: make([]Rule, len(l.ordered)), index: make(map[string]int, len(l.ordered))}
+	p := prover{macros: make(map[string]string, len(l.macros))}
+	for name, pieces := range l.macros {
+		p.macros[name] = strings.Join(pieces, " ")
+	}
 	for i, d := range l.ordered {
 		rule, notes := d.rule()
 		l.warn(d.file, notes)
+		rule.Proofs = p.proofs(rule.Condition)
 		s.rules[i] = rule
 		s.index[rule.Name] = i
 	}

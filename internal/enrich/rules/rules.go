@@ -3,8 +3,9 @@
 // the user's own.
 //
 // [Load] applies the files in their order as Falco 0.38 to 0.43 does: a later rule of the same
-// name replaces the earlier one, append and override change it. Lists and macros are passed
-// over, since conditions are shown as written and never expanded. Falco refuses a whole file
+// name replaces the earlier one, append and override change it. Conditions are shown as written and
+// never expanded: lists are passed over, and macros are read only for what a condition proves of
+// the events that match it ([Rule.Proofs]). Falco refuses a whole file
 // for one bad item; Load leaves out the item, says where it stands, and goes on. Keys and items
 // that it does not know, of a newer Falco, are ignored. Merge keys (<<) are among them: Falco's
 // own YAML reader has none.
@@ -54,6 +55,9 @@ type Rule struct {
 	ChangedBy []string
 	// Exceptions are the exceptions in their order. Falco does not ask that their names differ.
 	Exceptions []Exception
+	// Proofs are what the condition proves of an event that matches, by system call; nil for
+	// nothing.
+	Proofs map[string]Proof
 }
 
 // Exception is a named exception of a rule: what matches one of Values is no match of the rule.
