@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -104,5 +105,45 @@ func TestFirstScreens(t *testing.T) {
 				t.Errorf("without %q:\n%s", label, screen)
 			}
 		}
+	}
+}
+
+// TestJoinEveryRecording: no recorded alert breaks the joining of alerts, and each is counted once.
+func TestJoinEveryRecording(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "alerts", "*.jsonl"))
+	if err != nil || len(files) == 0 {
+		t.Skip("the recorded alerts of ../shared are not here")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if status := run([]string{"report", "--rules=", "--join", "-o", "json", file}, strings.NewReader(""), &out, &errs); status != exitOK {
+				t.Fatalf("status %d: %s", status, &errs)
+			}
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted := 0
+			for line := range bytes.Lines(out.Bytes()) {
+				var r struct {
+					Closed bool `json:"closed"`
+					Alerts []struct {
+						Occurrences struct {
+							Count int `json:"count,string"`
+						} `json:"occurrences"`
+					} `json:"alerts"`
+				}
+				if err := json.Unmarshal(line, &r); err != nil || !r.Closed {
+					t.Fatalf("%v: %s", err, line)
+				}
+				for _, g := range r.Alerts {
+					counted += g.Occurrences.Count
+				}
+			}
+			if want := bytes.Count(raw, []byte("\n")); counted != want {
+				t.Errorf("the reports account for %d of %d alerts", counted, want)
+			}
+		})
 	}
 }

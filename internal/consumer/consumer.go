@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -77,6 +78,8 @@ type Intake struct {
 	opts   IntakeOptions
 	queue  chan Batch
 	held   *room // of what is in the queue and just being written
+	// failing is whether the journal has refused the last write.
+	failing atomic.Bool
 
 	rejectedMu sync.Mutex
 	rejected   []journal.Rejected // not kept yet
@@ -174,6 +177,10 @@ func (in *Intake) reject(raw []byte, reason error) {
 // the sender for more.
 func (in *Intake) HasRoom() bool { return in.held.isHalfFree() }
 
+// IsFailing reports whether the journal refuses what is written to it: waiting for it is then of
+// no use to a sender.
+func (in *Intake) IsFailing() bool { return in.failing.Load() }
+
 // Close says that no alert will follow; Run then ends after the last one.
 func (in *Intake) Close() { close(in.queue) }
 
@@ -257,11 +264,13 @@ func (in *Intake) append(ctx context.Context, alerts []*alert.Alert, position []
 	for failed := false; ; failed = true {
 		isNew, err := in.to.AppendAlerts(ctx, alerts, position...)
 		if err == nil {
+			in.failing.Store(false)
 			if failed {
 				in.log.Info("the journal takes alerts again", "input", in.name)
 			}
 			return isNew, nil
 		}
+		in.failing.Store(true)
 		if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
 			return nil, fmt.Errorf("input %s: append to the alert log: %w", in.name, err)
 		}

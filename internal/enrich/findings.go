@@ -84,7 +84,7 @@ func (s *scene) findMemoryImage() {
 		return
 	}
 	s.show(certain, "The program is an anonymous memory file, not on disk.", evidence...)
-	s.raise(page, "A program that exists only in memory was started.", "a known program runs itself from memory")
+	s.raise(page, "A program that exists only in memory.", "a known program runs itself from memory")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
 		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
 	}

@@ -57,14 +57,13 @@ func layScreen(r *pb.Report) screen {
 	s := screen{urgency: urgencyWord(r.GetUrgency()), when: when(r)}
 	for _, b := range [...]bound{
 		{value: maxScreenValue},
-		{value: 5},
-		{value: 3},
-		{value: 5, what: 18},
-		{value: 3, what: 16},
-		{value: 3, what: 14},
-		{value: 3, what: 12},
-		{value: 2, what: 12},
-		{value: 2, what: 10},
+		{value: maxScreenValue, terse: true},
+		{value: 5, terse: true},
+		{value: 3, terse: true},
+		{value: 2, terse: true},
+		{value: 3, terse: true, what: 14},
+		{value: 2, terse: true, what: 12},
+		{value: 2, terse: true, what: 10},
 		{value: 2, what: 10, shown: 14, other: 11},
 		{value: 2, what: 9, shown: 12, other: 10},
 		{value: 2, what: 8, shown: 11, other: 9, action: 8},
@@ -88,8 +87,31 @@ const (
 	maxScreenBytes = 160
 )
 
-// bound is how many words of each kind there may be; 0 is any number.
-type bound struct{ value, title, why, what, shown, other, action int }
+// bound is how many words of each kind there may be; 0 is any number. Terse leaves out of the
+// summary what stands elsewhere: the place, which is above it, and the parent.
+type bound struct {
+	value, title, why, what, shown, other, action int
+	terse                                         bool
+}
+
+// summary is the summary as it may stand on the screen.
+func (b bound) summary(r *pb.Report) string {
+	text := r.GetSummary()
+	if !b.terse && b.what == 0 {
+		return text
+	}
+	for _, aside := range [...][2]string{{" in container “", "”"}, {" (parent “", "”)"}, {" on “", "”"}, {" on the host", ""}, {" in a container", ""}} {
+		before, rest, ok := strings.Cut(text, aside[0])
+		if !ok {
+			continue
+		}
+		// Within the quotes stands what somebody else wrote: it cannot hold a closing quote.
+		if _, after, ok := strings.Cut(rest, aside[1]); ok && strings.Count(before, "“") == strings.Count(before, "”") {
+			text = before + after
+		}
+	}
+	return text
+}
 
 // fits lays out one of each kind, and reports whether the screen has room for it.
 func (s *screen) fits(r *pb.Report, b bound) bool {
@@ -99,7 +121,7 @@ func (s *screen) fits(r *pb.Report, b bound) bool {
 	}
 	s.title = capWords(s.title, b.title)
 	s.why = b.line(r.GetUrgency().GetWhy(), b.why)
-	s.what = b.line(r.GetSummary(), b.what)
+	s.what = b.line(b.summary(r), b.what)
 	s.shown, s.doFirst, s.doFirstTitles = nil, nil, nil
 	for _, f := range r.GetShown() {
 		if l := b.line(f.GetStatement(), b.shown); len(l) > 0 {

@@ -223,10 +223,12 @@ func (in *Input) commit(p parcel, due <-chan time.Time) answer {
 		in.pressure.full()
 		return errFull.answer(len(p.bad))
 	}
-	select {
-	case <-committed:
-		return answer{status: http.StatusOK, accepted: n, rejected: len(p.bad)}
-	case <-due:
+	if !in.intake.IsFailing() { // else the sender, all of Falco's outputs, would wait for nothing
+		select {
+		case <-committed:
+			return answer{status: http.StatusOK, accepted: n, rejected: len(p.bad)}
+		case <-due:
+		}
 	}
 	select {
 	case <-committed: // both at once

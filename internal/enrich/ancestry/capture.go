@@ -46,7 +46,8 @@ func (t *Tracker) isOurs(a *alert.Alert) bool {
 	if id := a.String("machine_id"); id != "" && t.o.MachineID != "" {
 		return id == t.o.MachineID
 	}
-	return a.Hostname != "" && t.hosts[a.Hostname]
+	// What falcosidekick has passed on may be of any host, also of one that is called as this one.
+	return a.UUID == "" && a.Hostname != "" && t.hosts[a.Hostname]
 }
 
 // catchUp applies the events that there are, until the deadline. All that happened before an

@@ -91,6 +91,16 @@ func severity(t *telling) int {
 	return int(p)
 }
 
+// allSilent reports whether every alert that something rests on is silenced.
+func allSilent(ranked []*telling, ids []string) bool {
+	for _, t := range ranked {
+		if slices.Contains(ids, string(t.id)) && !silent(t.view) {
+			return false
+		}
+	}
+	return true
+}
+
 // urgency is that of the most urgent alert, or what the combination of several asks for. The
 // silence is told where it made a difference.
 func (g *group) urgency(ranked []*telling, combined []combination) (*pb.Urgency, *pb.Silence) {
@@ -100,15 +110,12 @@ func (g *group) urgency(ranked []*telling, combined []combination) (*pb.Urgency,
 	top := ranked[0].view
 	out := top.GetUrgency()
 	for _, c := range combined {
-		if c.level > out.GetLevel() && !silent(top) {
+		if c.level > out.GetLevel() && !allSilent(ranked, c.finding.GetAlertIds()) {
 			out = &pb.Urgency{Level: c.level, Why: c.why, Late: out.GetLate()}
 		}
 	}
-	if g.level > out.GetLevel() && !silent(top) {
+	if g.level > out.GetLevel() { // silences have lowered what went into it
 		out = &pb.Urgency{Level: g.level, Why: "An alert that is no longer kept was so urgent.", Late: out.GetLate()}
-	}
-	if top.GetSilence() != nil {
-		return out, top.GetSilence()
 	}
 	for _, t := range ranked {
 		if silent(t.view) && out.GetLevel() == pb.UrgencyLevel_URGENCY_LEVEL_RECORD || t.view.GetSilence().GetExpired() {

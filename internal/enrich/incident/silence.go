@@ -3,6 +3,7 @@ package incident
 import (
 	"cmp"
 	"errors"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 type Silence struct {
 	// Patterns, of which all that are given must match: * stands for any text, slashes
 	// included, and ? for one character. Container is its name or id, Image its name with or
-	// without the tag, User the name or number, Path a file of the event.
+	// without the tag, User the name or number, Path every file of the event: both names of one that is renamed.
 	Rule, Container, Image, User, Path string
 	// Until is when it ends: later alerts are as urgent as without it, and say that it has
 	// expired. Required.
@@ -75,7 +76,26 @@ func (s *Silence) matches(a *alert.Alert, r *pb.Report) bool {
 		uid = strconv.FormatUint(uint64(u.GetUid()), 10)
 	}
 	return anyMatches(s.Rule, a.Rule) && anyMatches(s.Container, c.GetName(), c.GetId()) && anyMatches(s.Image, image, tagged) &&
-		anyMatches(s.User, u.GetName(), uid, r.GetKubernetes().GetRequest().GetUser()) && anyMatches(s.Path, f.GetPath(), f.GetNewPath())
+		anyMatches(s.User, u.GetName(), uid, r.GetKubernetes().GetRequest().GetUser()) && allMatch(s.Path, f.GetPath(), f.GetNewPath(), f.GetTarget())
+}
+
+// allMatch reports whether the paths that are known all match, and there is one; cleaned, so that
+// /allowed/../etc is not taken for what it begins with. It does where there is no pattern.
+func allMatch(pattern string, paths ...string) bool {
+	if pattern == "" {
+		return true
+	}
+	known := false
+	for _, p := range paths {
+		if p == "" {
+			continue
+		}
+		if !glob(pattern, path.Clean(p)) {
+			return false
+		}
+		known = true
+	}
+	return known
 }
 
 // anyMatches reports whether one of the values that are known matches; every one does where

