@@ -60,7 +60,7 @@ The exit status is 0 if that is all, and 1 if something is left that only you ca
 	flags := cmd.Flags()
 	flags.StringVar(&f.version, "falco-version", "", "Falco's version, like 0.43; without it, that of the falco on PATH, or else "+falcoconf.DefaultVersion().String())
 	addFalcoConfig(flags, &f.config, &f.root)
-	flags.StringVar(&f.input, "input", "", "how alerts are to come: grpc (Falco up to 0.43), http, file; without it, what is set up already or fits best")
+	flags.StringVar(&f.input, "input", "", "how alerts are to come: grpc (Falco up to 0.43), http, file; without it, what is set up already, or else file")
 	flags.StringVar(&f.fields, "fields", string(falcoconf.Full), "how much is added to an alert: full, or minimal for pid, starts, and the ancestors' names and pids")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	flags.BoolVar(&f.write, "write", false, "make the drop-in as a new file in Falco's config.d")
@@ -239,21 +239,36 @@ func guide(plan *falcoconf.Plan) string {
 	for i, s := range plan.Steps {
 		b.WriteString("\n")
 		line("", fmt.Sprintf("%d. %s", i+1, s.Title))
-		if s.Text != "" {
-			line("   ", s.Text)
-		}
-		for _, f := range s.Files {
-			line("   ", f.Path+":")
-			block(&b, f.Content)
-		}
-		if len(s.Commands) > 0 {
-			line("   ", "As root:")
-			block(&b, strings.Join(s.Commands, "\n")+"\n")
-		}
+		step(&b, s)
+	}
+	if plan.Run == "" {
+		b.WriteString("\n")
+		line("", fmt.Sprintf("The input %s does not reach falco-reporter yet: change what only you can, or choose another --input, and run setup again.", plan.Input))
+		return b.String()
 	}
 	b.WriteString("\nThen:\n")
 	block(&b, plan.Run+"\n")
+	if s := plan.Service; s != nil {
+		b.WriteString("\n" + s.Title + ":\n")
+		step(&b, *s)
+	}
 	return b.String()
+}
+
+// step is one thing to do, below its title.
+func step(b *strings.Builder, s falcoconf.Step) {
+	line := func(text string) { b.WriteString(wrap("   ", text) + "\n") }
+	if s.Text != "" {
+		line(s.Text)
+	}
+	for _, f := range s.Files {
+		line(f.Path + ":")
+		block(b, f.Content)
+	}
+	if len(s.Commands) > 0 {
+		line("As root:")
+		block(b, strings.Join(s.Commands, "\n")+"\n")
+	}
 }
 
 // block sets a text off that is to be copied as it stands.

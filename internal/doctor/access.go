@@ -94,6 +94,7 @@ func (d *examination) whoRuns() account {
 		d.add(check, OK, "", "permissions are checked for %s", a)
 		return a
 	}
+	d.missing = name
 	me, meErr := accountOf(uint32(os.Geteuid())) //nolint:gosec // a user id is not negative on Linux
 	status, remedy := Warn, "systemd-sysusers (with our package's file in /usr/lib/sysusers.d)"
 	if d.User != "" {
@@ -104,6 +105,23 @@ func (d *examination) whoRuns() account {
 	}
 	d.add(check, status, remedy, "there is no user %s: permissions are checked for %s, who runs this", strconv.Quote(name), me)
 	return me
+}
+
+// owner is the user and the group that what is ours should belong to, also where they are not
+// there yet.
+func (d *examination) owner() (name, group string) {
+	if d.missing != "" {
+		return d.missing, d.missing
+	}
+	return d.account.name, d.account.group()
+}
+
+// onceThere puts the remedy for a missing user first.
+func (d *examination) onceThere(remedy string) string {
+	if d.missing != "" {
+		return "first that of the user, then: " + remedy
+	}
+	return remedy
 }
 
 // accountOf finds an account by its number.

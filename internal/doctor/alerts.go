@@ -128,7 +128,8 @@ func (d *examination) checkAlertsFile() {
 		d.add(check, Fail, remedy, "%s", falcoconf.Show(err.Error()))
 	default:
 		if err := d.account.may(path, mayRead); err != nil {
-			d.add(check, Fail, fmt.Sprintf("chgrp %s '%s' && chmod 0640 '%s'; for those to come: %s", d.account.group(), shown, shown, remedy),
+			_, group := d.owner()
+			d.add(check, Fail, d.onceThere(fmt.Sprintf("chgrp %s '%s' && chmod 0640 '%s'; for those to come: %s", group, shown, shown, remedy)),
 				"the user %s cannot read %s: %s", d.account, shown, falcoconf.Show(err.Error()))
 			return
 		}
@@ -155,13 +156,33 @@ func (d *examination) checkFileConfig(remedy string) {
 	switch {
 	case !out.Enabled && out.Depends == "":
 		d.add(check, Fail, remedy, "file_output is off (%s)", out.Place)
+	case out.Enabled && !filepath.IsAbs(out.Target):
+		d.add(check, Fail, remedy, "file_output writes %q (%s), which is relative to Falco's working directory: where that is cannot be known", falcoconf.Show(out.Target), out.Place)
 	case out.Enabled && d.host(out.Target) != d.host(d.AlertsFile):
 		d.add(check, Warn, "falco-reporter run --alerts-file '"+falcoconf.Show(out.Target)+"'", "file_output writes %s, not %s", falcoconf.Show(out.Target), falcoconf.Show(d.AlertsFile))
 	case !on && depends == "":
 		d.add(check, Fail, remedy, "file_output is on and json_output is off: what is written are plain lines")
+	case len(d.conf.LeftOutOfJSON()) > 0:
+		status, left, what := d.leftOut()
+		d.add(check, status, left, "%s", what)
 	default:
 		d.add(check, OK, "", "on, in JSON (%s)", out.Place)
 	}
+}
+
+// leftOut is the finding where JSON lacks what reports are made of: tags are missed least.
+func (d *examination) leftOut() (status Status, remedy, seen string) {
+	status = Warn
+	var off, on []string
+	for _, key := range d.conf.LeftOutOfJSON() {
+		place, _ := d.conf.Defined(key)
+		off = append(off, fmt.Sprintf("%s is off (%s)", key, place))
+		on = append(on, key+": true")
+		if key != "json_include_tags_property" {
+			status = Fail
+		}
+	}
+	return status, "set there: " + strings.Join(on, ", "), strings.Join(off, ", ") + ": alerts lack what reports are made of"
 }
 
 // checkRotation looks for what logrotate does with the file.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,7 @@ func peerOf(ctx context.Context, path string) (*unix.Ucred, error) {
 func (d *examination) checkDaemon() {
 	const check = "falco-reporter"
 	if !d.daemon.running {
-		d.add(check, Warn, "systemctl start falco-reporter", "no daemon answers at %s: %s", falcoconf.Show(d.Daemon), d.daemon.why)
+		d.add(check, Warn, startDaemon(unitDirs()), "no daemon answers at %s: %s", falcoconf.Show(d.Daemon), d.daemon.why)
 		return
 	}
 	s := d.daemon.status
@@ -123,6 +124,22 @@ func (d *examination) checkDaemon() {
 		remedy = "journalctl -u falco-reporter"
 	}
 	d.add(check, worst, remedy, "running, version %s; %s", falcoconf.Show(s.GetVersion()), strings.Join(seen, "; "))
+}
+
+// unitDirs are where systemd looks for units.
+func unitDirs() []string {
+	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+}
+
+// startDaemon is how our daemon is started: by its unit, where one is installed.
+func startDaemon(dirs []string) string {
+	const unit = "falco-reporter.service"
+	for _, dir := range dirs {
+		if _, err := os.Stat(filepath.Join(dir, unit)); err == nil {
+			return "systemctl start falco-reporter"
+		}
+	}
+	return "no unit is installed: copy packaging/systemd/" + unit + " to /etc/systemd/system (README, As a service), then systemctl daemon-reload && systemctl enable --now falco-reporter; or start falco-reporter run --listen by hand"
 }
 
 // state is an input's state in a word.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/falco-reporter/falco-reporter/internal/falcoconf"
@@ -153,6 +154,9 @@ type examination struct {
 
 	daemon  daemon
 	account account
+	// missing is the user that the daemon should run as and that is not there; account is then
+	// whoever runs this. Empty where it is there.
+	missing string
 	version falcoconf.Version
 	known   bool // whether version is
 	conf    *falcoconf.Config
@@ -169,16 +173,21 @@ func (d *examination) chooseInputs() {
 		return
 	}
 	if d.conf != nil {
-		server, grpc := d.conf.GRPCServer(), d.conf.Output(falcoconf.GRPCOutput)
-		file, http := d.conf.Output(falcoconf.FileOutput), d.conf.Output(falcoconf.HTTPOutput)
-		switch {
-		case file.Enabled && file.Target != "":
-			d.AlertsFile = file.Target
-		case d.conf.Version().HasGRPC() && server.Enabled && grpc.Enabled:
-			d.Falco = server.Target
-		case http.Enabled && falcoconf.IsOurs(http.Target):
+		switch d.conf.InputInUse() {
+		case falcoconf.InputGRPC:
+			d.Falco = d.conf.GRPCServer().Target
+		case falcoconf.InputHTTP:
 			d.HTTPListen = falcoconf.DefaultListen
 		default:
+			file := d.conf.Output(falcoconf.FileOutput)
+			if file.Enabled && file.Target != "" && !filepath.IsAbs(file.Target) {
+				d.add("input", Fail, "falco-reporter setup falco --input file",
+					"file_output writes %q (%s), which is relative to Falco's working directory: where that is cannot be known", falcoconf.Show(file.Target), file.Place)
+				return
+			}
+			if file.Enabled { // though not in JSON
+				d.AlertsFile = file.Target
+			}
 		}
 	}
 	if d.Falco == "" && d.AlertsFile == "" && d.HTTPListen == "" {

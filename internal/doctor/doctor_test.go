@@ -195,6 +195,19 @@ func TestFindings(t *testing.T) {
 		"plain lines": {"file", func(t *testing.T, i *installation) {
 			i.write(t, "/etc/falco/config.d/zzz.yaml", "json_output: false\n")
 		}, "falco file output", Fail, "plain lines"},
+		"no fields in JSON": {"file", func(t *testing.T, i *installation) {
+			i.write(t, "/etc/falco/config.d/a.yaml", "json_include_output_property: false\njson_include_output_fields_property: false\n")
+		}, "falco file output", Fail, "json_include_output_property is off (/etc/falco/config.d/a.yaml:1), json_include_output_fields_property is off"},
+		"no tags in JSON": {"http", func(t *testing.T, i *installation) {
+			i.write(t, "/etc/falco/config.d/a.yaml", "json_include_tags_property: false\n")
+		}, "falco http output", Warn, "json_include_tags_property is off"},
+		"a relative file": {"file", func(t *testing.T, i *installation) {
+			i.write(t, "/etc/falco/config.d/zzz.yaml", "file_output: {enabled: true, filename: ./events.txt}\n")
+		}, "input", Fail, "relative to Falco's working directory"},
+		"a relative file, and its path": {"file", func(t *testing.T, i *installation) {
+			i.options.AlertsFile = "/events.txt"
+			i.write(t, "/etc/falco/config.d/zzz.yaml", "file_output: {enabled: true, filename: ./events.txt}\n")
+		}, "falco file output", Fail, "relative to Falco's working directory"},
 		"another file":        {"file", func(_ *testing.T, i *installation) { i.options.AlertsFile = "/x" }, "falco file output", Warn, "not /x"},
 		"no JSON in the file": {"file", func(t *testing.T, i *installation) { i.write(t, falcoconf.DefaultAlertsFile, "12:00: Notice x\n") }, "alerts file", Fail, "no alerts in JSON"},
 		"alerts without pids": {"file", func(t *testing.T, i *installation) {
@@ -228,6 +241,31 @@ func TestFindings(t *testing.T) {
 				t.Errorf("got %+v; want %s with %q", f, tc.status, tc.seen)
 			}
 		})
+	}
+}
+
+// TestMissingUser: what is to be made is made for the user who is missing, not for who runs this.
+func TestMissingUser(t *testing.T) {
+	for suffix, want := range map[string]string{"": "chown -R nobody-at-all:nobody-at-all '", "x": "install -d -o nobody-at-all -g nobody-at-all -m 0700 '"} {
+		i := install(t, falcoconf.InputFile)
+		i.options.User, i.options.StateDir = "nobody-at-all", i.options.StateDir+suffix
+		if f := i.examine(t)["journal"]; f.Status != Warn || !strings.HasPrefix(f.Remedy, "first that of the user, then: "+want) {
+			t.Errorf("got %+v; want %q", f, want)
+		}
+	}
+}
+
+// TestStartDaemon names the unit only where there is one.
+func TestStartDaemon(t *testing.T) {
+	dir := t.TempDir()
+	if got := startDaemon([]string{dir}); !strings.HasPrefix(got, "no unit is installed: copy") {
+		t.Errorf("without a unit: %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "falco-reporter.service"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := startDaemon([]string{filepath.Join(dir, "x"), dir}); got != "systemctl start falco-reporter" {
+		t.Errorf("with a unit: %q", got)
 	}
 }
 

@@ -194,6 +194,9 @@ func (d *examination) checkHTTPConfig() {
 		d.add(check, Warn, "falco-reporter setup falco --input file", "http_output posts to %s, not to %s", falcoconf.ShowURL(out.Target), falcoconf.Show(d.HTTPListen))
 	case !on && depends == "":
 		d.add(check, Fail, remedy, "http_output is on and json_output is off: what is posted are plain lines")
+	case len(d.conf.LeftOutOfJSON()) > 0:
+		status, left, what := d.leftOut()
+		d.add(check, status, left, "%s", what)
 	default:
 		d.add(check, OK, "", "on, to %s", falcoconf.ShowURL(out.Target))
 	}
@@ -222,7 +225,8 @@ func (d *examination) checkRuleFiles() {
 		}
 		if err != nil {
 			shown := falcoconf.Show(path)
-			d.add(check, Warn, fmt.Sprintf("chgrp %s '%s' && chmod %s '%s'", d.account.group(), shown, bits, shown),
+			_, group := d.owner()
+			d.add(check, Warn, d.onceThere(fmt.Sprintf("chgrp %s '%s' && chmod %s '%s'", group, shown, bits, shown)),
 				"the user %s cannot read %s: reports lack what the rule says of itself (%s)", d.account, shown, falcoconf.Show(err.Error()))
 			return
 		}

@@ -87,7 +87,8 @@ func (d *examination) checkHostname() {
 func (d *examination) checkStateDir() {
 	const check = "journal"
 	shown := falcoconf.Show(d.StateDir)
-	make0700 := fmt.Sprintf("install -d -o %s -g %s -m 0700 '%s'", d.account, d.account.group(), shown)
+	name, group := d.owner()
+	make0700 := d.onceThere(fmt.Sprintf("install -d -o %s -g %s -m 0700 '%s'", name, group, shown))
 	info, err := os.Stat(d.StateDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -102,8 +103,11 @@ func (d *examination) checkStateDir() {
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch {
+	case d.missing != "":
+		d.add(check, Warn, d.onceThere("chown -R "+name+":"+group+" '"+shown+"' && chmod 0700 '"+shown+"'"), "%s is there, and the user %s, whose it should be, is not", shown, falcoconf.Show(name))
+		return
 	case !ok || owner.Uid != d.account.uid:
-		d.add(check, Fail, "chown -R "+d.account.name+" '"+shown+"'", "%s is not owned by the user %s", shown, d.account)
+		d.add(check, Fail, "chown -R "+name+" '"+shown+"'", "%s is not owned by the user %s", shown, d.account)
 		return
 	case info.Mode().Perm() != 0o700:
 		d.add(check, Fail, "chmod 0700 '"+shown+"'", "%s has mode %04o; it holds alerts with their secrets, and should have 0700", shown, info.Mode().Perm())

@@ -99,6 +99,17 @@ func (c *Config) Defined(key string) (Place, bool) {
 // JSON reports whether outputs get JSON, and what it depends on if that cannot be known.
 func (c *Config) JSON() (on bool, depends string) { return c.flag("json_output", false) }
 
+// LeftOutOfJSON are the keys that are off and leave out of JSON what reports are made of.
+func (c *Config) LeftOutOfJSON() []string {
+	var off []string
+	for _, key := range []string{"json_include_output_property", "json_include_output_fields_property", "json_include_tags_property"} {
+		if on, _ := c.flag(key, true); !on {
+			off = append(off, key)
+		}
+	}
+	return off
+}
+
 // RuleFiles are the rule files and directories, as they are set.
 func (c *Config) RuleFiles() []string {
 	out := c.texts("rules_files")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ var ErrNoGRPC = errors.New("falco has no gRPC output from 0.44 on: choose the in
 
 // PlanOptions choose what is to be set up.
 type PlanOptions struct {
-	// Input is how alerts are to come; empty chooses what is there already, or fits best.
+	// Input is how alerts are to come; empty chooses what is there already, or else the file.
 	Input Input
 	// Fields is how much an alert is given.
 	Fields FieldSet
@@ -67,8 +68,11 @@ type Plan struct {
 	Notes    []string `json:"notes,omitempty"`
 	// Steps are the rest, in order.
 	Steps []Step `json:"steps,omitempty"`
-	// Run is the command line of falco-reporter for it.
-	Run string `json:"run"`
+	// Run is the command line of falco-reporter for it; empty where the input does not reach us
+	// before the operator has changed what only they can: setup is to be run again after that.
+	Run string `json:"run,omitempty"`
+	// Service is how falco-reporter's own unit follows the input; nil where Run is empty.
+	Service *Step `json:"service,omitempty"`
 }
 
 // Document is a file and what belongs into it.
@@ -146,24 +150,28 @@ func (c *Config) Plan(o PlanOptions) (*Plan, error) {
 	return p.Plan, nil
 }
 
-// chooseInput prefers what is set up already. Else it is gRPC while Falco has it, which needs
-// no change of format, and then the file, which is read again after a crash.
+// chooseInput prefers what is set up already. Else it is the file, which our unit follows,
+// which all versions have, and which is read again after a crash.
 func (c *Config) chooseInput() Input {
-	server, grpc, file, http := c.GRPCServer(), c.Output(GRPCOutput), c.Output(FileOutput), c.Output(HTTPOutput)
+	if in := c.InputInUse(); in != "" {
+		return in
+	}
+	return InputFile
+}
+
+// InputInUse is the input that Falco is set up for already; empty for none.
+func (c *Config) InputInUse() Input {
+	file, http := c.Output(FileOutput), c.Output(HTTPOutput)
 	asJSON, _ := c.JSON()
 	switch {
-	case c.opts.Version.HasGRPC() && server.Enabled && grpc.Enabled:
-		return InputGRPC
-	case file.Enabled && asJSON:
+	case file.Enabled && asJSON && filepath.IsAbs(file.Target):
 		return InputFile
-	case http.Enabled && IsOurs(http.Target):
-		return InputHTTP
-	case c.opts.Version.HasGRPC() && (server.Enabled || !server.Set):
+	case c.opts.Version.HasGRPC() && c.GRPCServer().Enabled && c.Output(GRPCOutput).Enabled:
 		return InputGRPC
-	case file.Set && !file.Enabled && !http.Set:
+	case http.Enabled && IsOurs(http.Target): // nobody else reads that
 		return InputHTTP
 	default:
-		return InputFile
+		return ""
 	}
 }
 
@@ -282,11 +290,9 @@ func ownCommand(c *Config) string {
 func (p *planner) needJSON() {
 	on, depends := p.conf.JSON()
 	place, _ := p.conf.Defined("json_output")
-	for _, key := range []string{"json_include_output_property", "json_include_output_fields_property", "json_include_tags_property"} {
-		if set, _ := p.conf.flag(key, true); !set {
-			at, _ := p.conf.Defined(key)
-			p.Manual = append(p.Manual, Manual{Where: at.String(), Why: "Alerts lack what reports are made of while this is off.", YAML: key + ": true\n"})
-		}
+	for _, key := range p.conf.LeftOutOfJSON() {
+		at, _ := p.conf.Defined(key)
+		p.Manual = append(p.Manual, Manual{Where: at.String(), Why: "Alerts lack what reports are made of while this is off.", YAML: key + ": true\n"})
 	}
 	switch {
 	case depends != "":
@@ -314,10 +320,12 @@ func (p *planner) grpcHint() string {
 func (p *planner) grpc() {
 	server, output := p.conf.GRPCServer(), p.conf.Output(GRPCOutput)
 	address := server.Target
+	connected := true
 	switch {
 	case server.Enabled:
 		p.note("The gRPC server is on already (%s) and stays as it is.", server.Place)
 	case server.Set:
+		connected = false
 		p.manual(server, "The section grpc is set and off, or depends on Falco's environment: it must be on.", "grpc:\n  enabled: true\n")
 	default:
 		address = DefaultSocket
@@ -328,41 +336,47 @@ func (p *planner) grpc() {
 		p.warn("gRPC output was on already (%s). All gRPC clients of Falco share one queue: if another program reads it, each gets a part of the alerts. "+
 			"Let it read from falco-reporter, or use the input file.", output.Place)
 	case output.Depends != "":
+		connected = false
 		p.manual(output, "grpc_output depends on Falco's environment: it must be on.", "grpc_output:\n  enabled: true\n")
-	default:
+	case connected:
 		p.changes = append(p.changes, change{"grpc_output", "grpc_output:\n  enabled: true\n"})
+	default:
 	}
 	if p.conf.opts.Version.AtLeast(withoutGRPC - 1) {
 		p.note("gRPC is deprecated in Falco 0.43 and gone in 0.44: the input file works with both.")
 	}
-	p.Run = "falco-reporter run --falco " + shellQuote(address) + " --listen unix:///run/falco-reporter/reports.sock -o none"
-	p.socketAccess(address)
+	if connected {
+		p.run("--falco", address)
+		p.socketAccess(address)
+	}
 }
 
 func (p *planner) file() {
-	p.needJSON()
 	out := p.conf.Output(FileOutput)
-	path, keepAlive := out.Target, out.KeepAlive
-	switch {
-	case out.Enabled:
-		p.note("file_output is on already (%s) and stays as it is; falco-reporter reads %s.", out.Place, Show(path))
-	case out.Set:
+	if out.Set && !out.Enabled {
 		p.manual(out, "The section file_output is set and off, or depends on Falco's environment: it must be on.", "file_output:\n  enabled: true\n")
-	default:
+		return
+	}
+	if out.Enabled && !filepath.IsAbs(out.Target) {
+		p.manual(out, "The filename "+strconv.Quote(Show(out.Target))+" of file_output is relative to Falco's working directory, which cannot be known from here: it must be absolute, in a directory that is there.",
+			"file_output:\n  enabled: true\n  keep_alive: true\n  filename: "+DefaultAlertsFile+"\n")
+		return
+	}
+	p.needJSON()
+	path, keepAlive := out.Target, out.KeepAlive
+	if out.Enabled {
+		p.note("file_output is on already (%s) and stays as it is; falco-reporter reads %s.", out.Place, Show(path))
+	} else {
 		path, keepAlive = DefaultAlertsFile, true
 		p.Directory = filepath.Dir(path)
 		p.changes = append(p.changes, change{string(FileOutput), "file_output:\n  enabled: true\n  keep_alive: true\n  filename: " + DefaultAlertsFile + "\n"})
-	}
-	if path != "" && !filepath.IsAbs(path) {
-		p.warn("file_output's filename %s is relative: under systemd it is below /. An absolute one is safer.", Show(path))
-		path = filepath.Join("/", path)
 	}
 	for _, hidden := range []string{"/tmp/", "/var/tmp/", "/root/", "/home/"} {
 		if strings.HasPrefix(path, hidden) {
 			p.warn("%s is hidden from other services, or not writable, under Falco's own units (PrivateTmp, ProtectHome): choose a directory below /var/log.", Show(path))
 		}
 	}
-	p.Run = "falco-reporter run --alerts-file " + shellQuote(path) + " --listen unix:///run/falco-reporter/reports.sock -o none"
+	p.run("--alerts-file", path)
 	p.fileAccess(path)
 	p.rotation(path, keepAlive)
 	if http := p.conf.Output(HTTPOutput); http.Enabled && !IsOurs(http.Target) {
@@ -371,7 +385,6 @@ func (p *planner) file() {
 }
 
 func (p *planner) http() {
-	p.needJSON()
 	out := p.conf.Output(HTTPOutput)
 	switch {
 	case out.Enabled && IsOurs(out.Target):
@@ -379,14 +392,17 @@ func (p *planner) http() {
 	case out.Enabled:
 		p.Manual = append(p.Manual, Manual{Where: out.Place.String(), Why: "http_output goes to " + ShowURL(out.Target) + ". Falco has one http_output: " +
 			"pointing it here would unplug what is there now. It stays as it is. Use --input file, or let that program forward to falco-reporter."})
+		return
 	case out.Set:
 		p.manual(out, "The section http_output is set and off, or depends on Falco's environment: it must be on and post here.",
 			"http_output:\n  enabled: true\n  url: "+DefaultURL+"\n  keep_alive: true\n")
+		return
 	default:
 		p.changes = append(p.changes, change{string(HTTPOutput), "http_output:\n  enabled: true\n  url: " + DefaultURL + "\n  keep_alive: true\n"})
 	}
+	p.needJSON()
 	p.note("Falco tries each alert once: what it posts while falco-reporter is not running is lost. The file input has no such gap.")
-	p.Run = "falco-reporter run --http-listen " + DefaultListen + " --listen unix:///run/falco-reporter/reports.sock -o none"
+	p.run("--http-listen", DefaultListen)
 }
 
 // receivers says who else sees the change.

@@ -77,6 +77,54 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestChoice: what is set up in full stays, and else it is the file. An input that does not
+// reach us changes no format, and no command line follows.
+func TestChoice(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config string
+		asked  falcoconf.Input
+		want   falcoconf.Input
+		run    string // empty: it does not reach us
+		exec   string // what our unit must be given; empty where it fits as it comes
+	}{
+		"fresh":         {"", "", falcoconf.InputFile, falcoconf.DefaultAlertsFile, ""},
+		"gRPC, asked":   {"", falcoconf.InputGRPC, falcoconf.InputGRPC, "--falco " + falcoconf.DefaultSocket, "run --falco " + falcoconf.DefaultSocket},
+		"gRPC":          {"grpc: {enabled: true, bind_address: \"unix:///x\"}\ngrpc_output: {enabled: true}\n", "", falcoconf.InputGRPC, "--falco unix:///x ", "run --falco unix:///x --listen"},
+		"server alone":  {"grpc: {enabled: true, bind_address: \"unix:///x\"}\n", "", falcoconf.InputFile, falcoconf.DefaultAlertsFile, ""},
+		"another file":  {"json_output: true\nfile_output: {enabled: true, filename: \"/a %b$c\"}\n", "", falcoconf.InputFile, "'/a %b$c'", `--alerts-file "/a %%b$$c" --listen`},
+		"both":          {"json_output: true\nfile_output: {enabled: true, filename: /a}\ngrpc: {enabled: true}\ngrpc_output: {enabled: true}\n", "", falcoconf.InputFile, "--alerts-file /a ", "--alerts-file /a "},
+		"ours":          {"http_output: {enabled: true, url: \"http://127.0.0.1:2802/\"}\n", "", falcoconf.InputHTTP, "--http-listen", "--http-listen"},
+		"http is taken": {"http_output: {enabled: true, url: \"http://sidekick:2801/\"}\n", falcoconf.InputHTTP, falcoconf.InputHTTP, "", ""},
+		"http is off":   {"http_output: {enabled: false, url: \"http://sidekick:2801/\"}\n", falcoconf.InputHTTP, falcoconf.InputHTTP, "", ""},
+		"file is off":   {"file_output: {enabled: false, filename: /x}\n", "", falcoconf.InputFile, "", ""},
+		"relative file": {"file_output: {enabled: true, filename: ./x}\n", "", falcoconf.InputFile, "", ""},
+		"server is off": {"grpc: {enabled: false, bind_address: \"unix:///x\"}\n", falcoconf.InputGRPC, falcoconf.InputGRPC, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := read(t, 43, map[string]string{main: "config_files: [/etc/falco/config.d]\n" + tc.config, "/etc/falco/config.d/a.yaml": "{}\n"})
+			plan, err := c.Plan(falcoconf.PlanOptions{Input: tc.asked, Fields: falcoconf.Minimal})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan.Input != tc.want || !strings.Contains(plan.Run, tc.run) {
+				t.Errorf("got input %s and %q", plan.Input, plan.Run)
+			}
+			if tc.run == "" {
+				steps := fmt.Sprint(plan.Steps)
+				if plan.Run != "" || plan.Service != nil || len(plan.Manual) == 0 || strings.Contains(plan.DropIn.Content, "_output: true") ||
+					strings.Contains(steps, "logrotate.d") || strings.Contains(steps, "chgrp") {
+					t.Errorf("it does not reach us: %+v", plan)
+				}
+				return
+			}
+			files := fmt.Sprint(plan.Service.Files)
+			if (tc.exec == "") != (len(plan.Service.Files) == 0) || !strings.Contains(files, tc.exec) || tc.exec != "" && !strings.Contains(files, "ExecStart=\nExecStart=/usr/bin/falco-reporter run ") {
+				t.Errorf("the unit is given %s, want %q", files, tc.exec)
+			}
+		})
+	}
+}
+
 func checkPlan(t *testing.T, before *falcoconf.Config, plan *falcoconf.Plan, set falcoconf.FieldSet, list *falcoconf.FieldList) {
 	t.Helper()
 	checkDropIn(t, plan.DropIn.Content, before.Version(), list)

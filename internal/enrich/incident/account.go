@@ -36,7 +36,7 @@ func (g *group) account() *pb.Report {
 	out.NotShown = g.notShown(ranked, combined)
 	out.HarmlessIf = union(ranked, maxHarmless, (*pb.Report).GetHarmlessIf)
 	out.PossibleImpact = union(ranked, maxImpacts, (*pb.Report).GetPossibleImpact)
-	out.Actions = actions(ranked)
+	out.Actions = actions(ranked, g.counts())
 	out.Alerts = g.alerts()
 	out.Timeline = g.timeline()
 	out.Processes = processes(g.tellings)
@@ -260,10 +260,15 @@ func add(list []string, s string, limit int) []string {
 // maxAlike bounds the actions that differ in their snippet alone: for two processes, say.
 const maxAlike = 2
 
-// actions are those of all rules, the most urgent alert's first.
-func actions(ranked []*telling) []*pb.Action {
+// actions are those of all rules, the most urgent alert's first. Of a rule with many alerts each
+// is told once: there is no end to the files that it could be done to.
+func actions(ranked []*telling, counts map[string]uint64) []*pb.Action {
 	var out []*pb.Action
 	for _, t := range ranked {
+		most := maxAlike
+		if counts[t.view.GetRule().GetName()] > manyAlike {
+			most = 1
+		}
 		for _, x := range t.view.GetActions() {
 			alike, same := 0, false
 			for _, y := range out {
@@ -272,7 +277,7 @@ func actions(ranked []*telling) []*pb.Action {
 					same = same || x.GetSnippet() == y.GetSnippet()
 				}
 			}
-			if !same && alike < maxAlike && len(out) < maxActions {
+			if !same && alike < most && len(out) < maxActions {
 				out = append(out, x)
 			}
 		}

@@ -166,9 +166,17 @@ func outline(r *pb.Report) string {
 		b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 	}
 	number := make(map[string]int)
+	add := func(id string) {
+		if id != "" && number[id] == 0 {
+			number[id] = len(number) + 1
+		}
+	}
 	for _, e := range r.GetTimeline() {
-		if e.GetAlertId() != "" && number[e.GetAlertId()] == 0 {
-			number[e.GetAlertId()] = len(number) + 1
+		add(e.GetAlertId())
+	}
+	for _, g := range r.GetAlerts() {
+		for _, s := range g.GetSamples() {
+			add(s.GetId())
 		}
 	}
 	ids := func(list []string) (out []int) {

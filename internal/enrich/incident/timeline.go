@@ -7,26 +7,40 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/alert"
 )
 
-// maxTimeline bounds the entries of the timeline.
-const maxTimeline = 100
+const (
+	// maxTimeline bounds the entries of the timeline.
+	maxTimeline = 100
+	// manyAlike is from how many alerts of a rule on only the first and the last of them are told:
+	// the samples say how they differ, and the count how many there were.
+	manyAlike = 20
+)
 
 func unix(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }
 
-// timeline is what is known to have happened when: the tellings, the last alert of each rule of
-// which not all are told, and the starts of the container and the processes.
+// timeline is what is known to have happened when: the tellings, but of a rule with many alerts
+// the first alone, the last alert of each rule of which not all are told, and the starts of the
+// container and the processes.
 func (g *group) timeline() []*pb.TimelineEntry {
 	var out []*pb.TimelineEntry
-	shown := make(map[string]uint64)
+	counts := g.counts()
+	told := make(map[string]uint64)
+	toldIDs := make(map[alert.ID]bool)
 	for i := range g.tellings {
 		t := &g.tellings[i]
-		shown[t.view.GetRule().GetName()]++
+		rule := t.view.GetRule().GetName()
+		if counts[rule] > manyAlike && told[rule] > 0 {
+			continue
+		}
+		told[rule]++
+		toldIDs[t.id] = true
 		out = append(out, t.entry())
 	}
 	for i := range g.rules {
 		c := &g.rules[i]
-		if c.count <= shown[c.name] || slices.ContainsFunc(g.tellings, func(t telling) bool { return t.id == c.lastID }) {
+		if c.count <= told[c.name] || toldIDs[c.lastID] {
 			continue
 		}
 		if len(out) < maxTimeline {
@@ -45,6 +59,15 @@ func (g *group) timeline() []*pb.TimelineEntry {
 	}
 	slices.SortStableFunc(out, func(x, y *pb.TimelineEntry) int { return x.GetTime().AsTime().Compare(y.GetTime().AsTime()) })
 	return out
+}
+
+// counts is how many alerts there are of each rule.
+func (g *group) counts() map[string]uint64 {
+	counts := make(map[string]uint64, len(g.rules))
+	for i := range g.rules {
+		counts[g.rules[i].name] = g.rules[i].count
+	}
+	return counts
 }
 
 // sameStart reports whether two entries tell the same start: of a process as itself and as the
