@@ -56,7 +56,12 @@ type victim struct {
 	more   chan struct{}
 }
 
+// newVictim makes one, but not with the race detector: with it the daemon is too slow for a load,
+// and what it does is tested with it by the scripts and by the packages.
 func newVictim(t *testing.T, args ...string) *victim {
+	if raced {
+		t.Skip("the race detector makes SQLite in Go some 20 times slower: this runs without it")
+	}
 	v := &victim{T: t, dir: t.TempDir(), more: make(chan struct{}, 1)}
 	v.args = append([]string{
 		"run", "--state-dir", filepath.Join(v.dir, "state"), "--listen", "unix://" + v.socket(), "-o", "none", "--rules=", "--join=off",
