@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -52,6 +54,7 @@ type Worker struct {
 	report  func(*alert.Alert) *pb.Report
 	joiner  func() Joiner // nil for a report each
 	join    Joiner
+	stale   []journal.State // to be deleted with the next write
 	log     *slog.Logger
 
 	finish     chan struct{} // closed by Finish
@@ -108,18 +111,35 @@ func (w *Worker) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the state of incidents: %w", err)
 	}
-	w.join = w.joiner()
-	err = w.join.Restore(states, func(id alert.ID) (*alert.Alert, *pb.Report, bool) {
+	err = w.takeUp(states, func(id alert.ID) (*alert.Alert, *pb.Report, bool) {
 		e, err := w.journal.Alert(ctx, id)
 		if err != nil {
 			return nil, nil, false
 		}
 		return e.Alert, w.enrich(e.Alert), true
 	})
-	if err != nil {
-		return fmt.Errorf("take up the incidents that were open: %w", err)
+	if err == nil {
+		return nil
+	}
+	// A state that cannot be read must not keep the daemon down: the alerts of these incidents have
+	// their reports, which just do not grow any more.
+	w.log.Error("the incidents that were open could not be taken up; new ones begin", "states", len(states), "error", err)
+	w.join = w.joiner()
+	for _, s := range states {
+		w.stale = append(w.stale, journal.State{Key: s.Key})
 	}
 	return nil
+}
+
+// takeUp has a new Joiner take up states; a panic on the way is an error.
+func (w *Worker) takeUp(states []journal.State, lookup func(alert.ID) (*alert.Alert, *pb.Report, bool)) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	w.join = w.joiner()
+	return w.join.Restore(states, lookup)
 }
 
 // step waits for alerts, or for the time of the next revision, and writes what comes of it.
@@ -204,8 +224,7 @@ func (w *Worker) tryJoin(entries []journal.AlertEntry, single []*pb.Report, alon
 func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, reports []*pb.Report) error {
 	encoded := make([]journal.Report, len(reports))
 	for i, r := range reports {
-		// Deterministic, so that the same alerts give the same bytes.
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+		data, err := marshal(r)
 		if err != nil {
 			return fmt.Errorf("encode report %s: %w", r.GetId(), err)
 		}
@@ -216,7 +235,8 @@ func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, rep
 	}
 	var states []journal.State
 	if w.join != nil {
-		states = w.join.Changed()
+		states = append(w.stale, w.join.Changed()...)
+		w.stale = nil
 	}
 	if alerts == 0 && len(encoded) == 0 && len(states) == 0 {
 		return nil
@@ -242,6 +262,53 @@ func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, rep
 	w.alerts.Add(uint64(alerts)) //nolint:gosec // a count
 	w.revisions.Add(uint64(len(encoded)))
 	return nil
+}
+
+// marshal encodes a report, deterministically, so that the same alerts give the same bytes. A
+// text that is no UTF-8, which is a defect, is repaired: it must not cost the report, nor stop
+// those behind it.
+func marshal(r *pb.Report) ([]byte, error) {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+	if err == nil {
+		return data, nil
+	}
+	r = proto.CloneOf(r)
+	repair(r.ProtoReflect())
+	return proto.MarshalOptions{Deterministic: true}.Marshal(r)
+}
+
+// repair makes every text of a message valid UTF-8.
+func repair(m protoreflect.Message) {
+	valid := func(v protoreflect.Value) protoreflect.Value {
+		return protoreflect.ValueOfString(strings.ToValidUTF8(v.String(), "\uFFFD"))
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		isText, isMessage := fd.Kind() == protoreflect.StringKind, fd.Message() != nil
+		switch {
+		case fd.IsMap():
+			if fd.MapValue().Kind() != protoreflect.StringKind {
+				break
+			}
+			v.Map().Range(func(k protoreflect.MapKey, x protoreflect.Value) bool {
+				v.Map().Clear(k)
+				v.Map().Set(valid(k.Value()).MapKey(), valid(x))
+				return true
+			})
+		case fd.IsList():
+			for i := range v.List().Len() {
+				if isText {
+					v.List().Set(i, valid(v.List().Get(i)))
+				} else if isMessage {
+					repair(v.List().Get(i).Message())
+				}
+			}
+		case isText:
+			m.Set(fd, valid(v))
+		case isMessage:
+			repair(v.Message())
+		}
+		return true
+	})
 }
 
 // pause waits, or until ctx ends and returns its error.

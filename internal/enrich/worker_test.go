@@ -149,3 +149,64 @@ func TestReportOrPlain(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 }
+
+// TestTextThatIsNoUTF8 does not stop the worker, nor cost a report.
+func TestTextThatIsNoUTF8(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		w := enrich.NewWorkerFunc(j, func(a *alert.Alert) *pb.Report {
+			return &pb.Report{
+				Id: string(a.ID), Revision: 1, Title: a.Rule, Summary: "a\xff", NotShown: []string{"b\xff"},
+				Process: &pb.Process{Name: "c\xff"}, Event: &pb.Event{Arguments: map[string]string{"d\xff": "e\xff"}},
+			}
+		}, slog.New(slog.DiscardHandler))
+		if _, err := j.AppendAlerts(t.Context(), numbered(t, 0, 2)); err != nil {
+			t.Fatal(err)
+		}
+		w.Finish()
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(reported(t, j)); got != "[rule 0 rule 1]" {
+			t.Errorf("reports %s", got)
+		}
+	})
+}
+
+// unreadable is a Joiner that cannot take up what was kept, and then joins nothing.
+type unreadable struct{ enrich.Joiner }
+
+func (unreadable) Restore(s []journal.State, _ func(alert.ID) (*alert.Alert, *pb.Report, bool)) error {
+	if len(s) > 0 {
+		panic("injected") //nolint:forbidigo // the fault that is injected
+	}
+	return nil
+}
+
+func (unreadable) Add(_ uint64, _ *alert.Alert, r *pb.Report) []*pb.Report { return []*pb.Report{r} }
+
+func (unreadable) Next() (time.Time, bool)  { return time.Time{}, false }
+func (unreadable) Changed() []journal.State { return nil }
+
+// TestStateThatCannotBeTakenUp does not keep the daemon down: it goes, and new incidents begin.
+func TestStateThatCannotBeTakenUp(t *testing.T) {
+	e := enricher(t)
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		if err := j.AppendReports(t.Context(), journal.Cursor{}, nil, journal.State{Key: "k", Data: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.AppendAlerts(t.Context(), numbered(t, 0, 2)); err != nil {
+			t.Fatal(err)
+		}
+		w := enrich.NewWorker(j, e, func() enrich.Joiner { return unreadable{} }, slog.New(slog.DiscardHandler))
+		w.Finish()
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		states, err := j.States(t.Context())
+		if got := fmt.Sprint(reported(t, j)); err != nil || len(states) != 0 || got != "[rule 0 rule 1]" {
+			t.Errorf("reports %s, %d states, %v", got, len(states), err)
+		}
+	})
+}

@@ -249,7 +249,7 @@ func growth(g *group, o *Options) string {
 // revise makes the next revision.
 func (g *group) revise(why string) *pb.Report {
 	g.revision++
-	r := g.account()
+	r := bounded(g.account())
 	r.Revision, r.Closed, r.RevisionReason = g.revision, g.closed, why
 	g.told = g.total
 	return r
