@@ -2,11 +2,15 @@ package ancestry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -266,4 +270,64 @@ func TestLayersFallBack(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestEventsAreReadSooner: the thread that reads process events has a higher priority, where it
+// may have that, and no other thread keeps it.
+func TestEventsAreReadSooner(t *testing.T) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NICE, &limit)
+	if err == nil && limit.Cur < 30 && !hasCapability(t, unix.CAP_SYS_NICE) {
+		t.Skip("this process may not raise its priority")
+	}
+	before := threadsByNiceness(t)
+	t.Run("while it runs", func(t *testing.T) {
+		start(t, options(true))
+		if got := threadsByNiceness(t); got[-10] != before[-10]+1 {
+			t.Errorf("threads by niceness were %v and are %v", before, got)
+		}
+	})
+	if got := threadsByNiceness(t); got[-10] != before[-10] {
+		t.Errorf("threads by niceness were %v and are %v after the end", before, got)
+	}
+}
+
+// hasCapability reports whether this process has a capability.
+func hasCapability(t *testing.T, number int) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "CapEff:\t")
+	set, err := strconv.ParseUint(strings.SplitN(rest, "\n", 2)[0], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set>>number&1 == 1
+}
+
+// threadsByNiceness counts the threads of this process.
+func threadsByNiceness(t *testing.T) map[int]int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := make(map[int]int)
+	for _, task := range tasks {
+		id, err := strconv.Atoi(task.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nice, err := unix.SchedGetAttr(id, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n[int(nice.Nice)]++
+	}
+	return n
 }

@@ -226,13 +226,20 @@ func (t *Tracker) follow(ctx context.Context, conn *procevent.Conn) {
 	}
 }
 
-// slice is the time that the thread which reads events asks the scheduler for at once: 0.1 ms,
-// the least there is. Who asks for less is served sooner, and a short process has ended before
-// long.
-const slice = 100_000
+// What the thread that reads events asks the scheduler for: to be served soon, since a short
+// process has ended before long.
+const (
+	// slice is the time that it wants at once: 0.1 ms, the least there is. Who asks for less is
+	// served sooner.
+	slice = 100_000
+	// niceness is its priority. A real-time policy is no better: it is held up by its bound, and
+	// preempts those whose locks it needs.
+	niceness = -10
+)
 
-// hurry makes the scheduler serve this thread sooner, where it can (Linux 6.12 and later, without
-// a permission), and returns what undoes that.
+// hurry makes the scheduler serve this thread sooner, as far as it may and can, and returns what
+// undoes that: the slice needs Linux 6.12 or later and no permission, the priority RLIMIT_NICE
+// or CAP_SYS_NICE.
 func hurry() (undo func()) {
 	was, err := unix.SchedGetAttr(0, 0)
 	if err != nil || was.Policy != unix.SCHED_NORMAL {
@@ -240,7 +247,11 @@ func hurry() (undo func()) {
 	}
 	sooner := *was
 	sooner.Runtime = slice
-	_ = unix.SchedSetAttr(0, &sooner, 0) // it works as well without
+	sooner.Nice = min(was.Nice, niceness)
+	if unix.SchedSetAttr(0, &sooner, 0) != nil {
+		sooner.Nice = was.Nice
+		_ = unix.SchedSetAttr(0, &sooner, 0) // it works as well without
+	}
 	return func() {
 		_ = unix.SchedSetAttr(0, was, 0) // so it does
 	}
