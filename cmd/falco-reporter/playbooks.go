@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
+
 	"github.com/spf13/cobra"
 
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
@@ -65,9 +67,9 @@ func checkPlaybooks(cmd *cobra.Command, name string) error {
 	var data []byte
 	var err error
 	if name == "-" {
-		data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), playbook.MaxFileBytes))
+		data, err = userfile.ReadFrom(cmd.InOrStdin(), "standard input", playbook.MaxFileBytes)
 	} else {
-		data, err = playbook.ReadFile(name)
+		data, err = userfile.Read(name, playbook.MaxFileBytes)
 	}
 	if err != nil {
 		return fmt.Errorf("check playbooks: %w", err)

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
+
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
@@ -86,8 +88,8 @@ type App struct {
 	listener  net.Listener
 	metrics   net.Listener
 	printer   *printer
-	rules     *rules.Watcher
-	playbooks *playbook.Watcher
+	rules     *userfile.Watcher[rules.Set]
+	playbooks *userfile.Watcher[playbook.Library]
 	healthMu  sync.Mutex
 	start     time.Time
 }

@@ -1,6 +1,10 @@
 package enrich
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+)
 
 // findAccount: a tool that was told to add an account, or to put one into a group that is as
 // good as root.
@@ -13,11 +17,11 @@ func (s *scene) findAccount() {
 	account := args[len(args)-1]
 	switch p.GetName() {
 	case "useradd", "adduser":
-		s.show(certain, "Its arguments ask to add the account "+quote(account)+".", "proc.name", "proc.cmdline")
+		s.show(certain, "Its arguments ask to add the account "+phrase.Quote(account)+".", "proc.name", "proc.cmdline")
 		s.raise(today, "An account is to be added.", "an administrator or a package adds accounts")
 	case "usermod", "gpasswd":
 		if group := mightyGroup(args); group != "" {
-			s.show(certain, "Its arguments name the group "+quote(group)+", whose members can become root.", "proc.name", "proc.cmdline")
+			s.show(certain, "Its arguments name the group "+phrase.Quote(group)+", whose members can become root.", "proc.name", "proc.cmdline")
 			s.raise(today, "An account is to get a group that is as good as root.", "an administrator or a package adds accounts")
 		}
 	}

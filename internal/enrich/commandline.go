@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+	"github.com/falco-reporter/falco-reporter/internal/program"
 )
 
 // maxCommand bounds how much of a command line is read for what it asks for: 16 KiB.
@@ -39,15 +42,15 @@ func (s *scene) commands() []command {
 func (s *scene) findEncoded() {
 	for _, c := range s.commands() {
 		if text, how := decoded(c.text); text != "" && !strings.Contains(c.text, "Basic ") && !strings.Contains(c.text, "Bearer ") { // those are credentials
-			s.show(certain, "A word of "+c.whose+" is "+how+" of "+quote(text)+".", c.field)
+			s.show(certain, "A word of "+c.whose+" is "+how+" of "+phrase.Quote(text)+".", c.field)
 			if inlineCode(c.name, c.text) != "" || decoder(c.text) {
 				s.raise(today, "A command hidden in "+how+".", "a known installer decodes its own script")
 			}
 		}
 		if text, reader := hereDocument(c.text); text != "" {
-			s.show(certain, "A here-document in "+c.whose+" holds "+quote(text)+".", c.field)
-			if isShell(reader) || interpreter(reader) != "" {
-				s.raise(today, "Code handed to "+quote(reader)+" in a here-document.", "a known job hands over its own code")
+			s.show(certain, "A here-document in "+c.whose+" holds "+phrase.Quote(text)+".", c.field)
+			if program.IsShell(reader) || interpreter(reader) != "" {
+				s.raise(today, "Code handed to "+phrase.Quote(reader)+" in a here-document.", "a known job hands over its own code")
 			}
 		}
 	}
@@ -61,7 +64,7 @@ func (s *scene) findCode() {
 	switch {
 	case code == "":
 	case interpreter(p.GetName()) != "":
-		s.show(certain, "The interpreter's code stands in its arguments: "+quote(code)+".", "proc.name", "proc.cmdline")
+		s.show(certain, "The interpreter's code stands in its arguments: "+phrase.Quote(code)+".", "proc.name", "proc.cmdline")
 	case strings.Contains(code, "/dev/tcp/"), strings.Contains(code, "/dev/udp/"):
 		s.show(certain, "The shell's code opens a network connection by itself (/dev/tcp).", "proc.name", "proc.cmdline")
 	}
@@ -95,7 +98,7 @@ func deeds(text string) deed {
 // shellCode is a command without the shell that it was given to.
 func shellCode(segment string) string {
 	first, rest, _ := strings.Cut(segment, " ")
-	if code, ok := strings.CutPrefix(rest, "-c "); ok && isShell(baseName(first)) {
+	if code, ok := strings.CutPrefix(rest, "-c "); ok && program.IsShell(baseName(first)) {
 		return strings.Trim(code, `"' `)
 	}
 	return segment
@@ -135,7 +138,7 @@ func runsDecodedCode(text string) bool {
 		}
 		next, _, _ := strings.Cut(strings.TrimSpace(parts[i+1]), " ")
 		next = baseName(strings.Trim(next, `;"'`))
-		if isShell(next) || interpreter(next) != "" {
+		if program.IsShell(next) || interpreter(next) != "" {
 			return true
 		}
 	}
@@ -173,7 +176,7 @@ func (s *scene) findDeeds() {
 		if len(words) == 0 {
 			continue
 		}
-		if got == opensSocket && c.field == "proc.cmdline" && isShell(c.name) {
+		if got == opensSocket && c.field == "proc.cmdline" && program.IsShell(c.name) {
 			if joinsShell(c.text) && !s.didNotHappen() {
 				s.show(likely, "The command line asks to join a shell to a connection.", c.field)
 				s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
@@ -230,7 +233,7 @@ func (s *scene) findNamed() {
 		if !ok || !pl.grave && !pl.secret || word == s.r.GetFile().GetPath() {
 			continue
 		}
-		s.show(likely, "The command line names "+quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
+		s.show(likely, "The command line names "+phrase.Quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
 		if told++; told == maxNamed {
 			return
 		}
@@ -255,13 +258,13 @@ func namedPlace(word string) (place, bool) {
 // findDownload: the program's work is to fetch or send files.
 func (s *scene) findDownload() {
 	p := s.r.GetProcess()
-	if !s.startsProgram() || !isDownloader(p.GetName()) {
+	if !s.startsProgram() || !program.IsDownloader(p.GetName()) {
 		return
 	}
 	if url := firstURL(p.GetCommandLine()); url != "" {
-		s.show(certain, quote(p.GetName())+" fetches or sends data; its arguments name "+quote(url)+".", "proc.name", "proc.cmdline")
+		s.show(certain, phrase.Quote(p.GetName())+" fetches or sends data; its arguments name "+phrase.Quote(url)+".", "proc.name", "proc.cmdline")
 	} else {
-		s.show(certain, "The program "+quote(p.GetName())+" is made to fetch or send data over the network.", "proc.name")
+		s.show(certain, "The program "+phrase.Quote(p.GetName())+" is made to fetch or send data over the network.", "proc.name")
 	}
 	s.notShown("What was fetched or sent, or whether anything was.")
 }

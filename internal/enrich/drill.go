@@ -3,6 +3,8 @@ package enrich
 import (
 	"strconv"
 	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // drillTool is a program that makes alerts on purpose: to test a detection, or to train.
@@ -91,7 +93,9 @@ func named(who, name, exe, nameField, exeField string) (hint, bool) {
 }
 
 // called says of a process that it has the tool's name.
-func (t drillTool) called() string { return " is called " + quote(t.name) + ", as " + t.kind + " is" }
+func (t drillTool) called() string {
+	return " is called " + phrase.Quote(t.name) + ", as " + t.kind + " is"
+}
 
 // drillTrace: how Falco's event-generator names the files that it makes, and the actions that
 // it runs in a process of their own.
@@ -100,7 +104,7 @@ func (s *scene) drillTrace() (hint, bool) {
 	const file = "falco-event-generator-"
 	for _, field := range [...]string{"fd.name", "proc.exepath", "proc.cmdline", "evt.arg.path", "evt.arg.filename", "evt.arg.name", "evt.args"} {
 		if strings.Contains(s.a.String(field), file) {
-			return hint{tool, "A path is named " + quote(file) + "…, as Falco's event-generator does", field}, true
+			return hint{tool, "A path is named " + phrase.Quote(file) + "…, as Falco's event-generator does", field}, true
 		}
 	}
 	_, action, ok := strings.Cut(s.r.GetProcess().GetCommandLine(), " run ")

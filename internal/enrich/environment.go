@@ -1,6 +1,10 @@
 package enrich
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+)
 
 // findEnvironment: variables that change which code a program loads, or where its traffic goes.
 func (s *scene) findEnvironment() {
@@ -11,7 +15,7 @@ func (s *scene) findEnvironment() {
 			continue
 		}
 		if does := variable(name); does != "" {
-			s.show(certain, "The environment has "+name+" ("+quote(value)+"), which "+does+".", "proc.env")
+			s.show(certain, "The environment has "+name+" ("+phrase.Quote(value)+"), which "+does+".", "proc.env")
 		}
 	}
 }

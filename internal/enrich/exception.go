@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // maxExceptionRows bounds how many rows of a rule's exceptions are compared with an alert: what
@@ -54,20 +55,20 @@ func (s *scene) onlyMiss(ex *rules.Exception, row []rules.Value) (at int, ok boo
 // showNear says which exception nearly matched, and which value kept it from doing so.
 func (s *scene) showNear(ex *rules.Exception, at int, want rules.Value) {
 	field := ex.Fields[at]
-	s.show(likely, "Only "+visible(field)+" ("+quote(s.a.String(field))+") keeps the rule's exception "+quote(ex.Name)+
-		" from matching: it asks for "+visible(ex.Comps[at])+" "+wanted(want)+".", ex.Fields...)
-	s.harmlessIf("the rule's exception " + quote(ex.Name) + " was meant for this too")
+	s.show(likely, "Only "+phrase.Visible(field)+" ("+phrase.Quote(s.a.String(field))+") keeps the rule's exception "+phrase.Quote(ex.Name)+
+		" from matching: it asks for "+phrase.Visible(ex.Comps[at])+" "+wanted(want)+".", ex.Fields...)
+	s.harmlessIf("the rule's exception " + phrase.Quote(ex.Name) + " was meant for this too")
 }
 
 // wanted writes what a field is compared with: a text, or the first of a list.
 func wanted(v rules.Value) string {
 	if v.List == nil {
-		return quote(v.Text)
+		return phrase.Quote(v.Text)
 	}
 	const most = 3
 	var out []string
 	for _, e := range v.List[:min(len(v.List), most)] {
-		out = append(out, quote(e))
+		out = append(out, phrase.Quote(e))
 	}
 	if len(v.List) > most {
 		out = append(out, "others")

@@ -9,6 +9,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // Short names, since every finding says one.
@@ -27,7 +28,7 @@ func (s *scene) find() {
 	}
 	if s.a.Kind == alert.KindReporterInternal {
 		if last := s.a.String("falcoreporter.last_received"); last != "" {
-			s.show(certain, "The last that came was at "+quote(last)+".", "falcoreporter.last_received", "falcoreporter.silent")
+			s.show(certain, "The last that came was at "+phrase.Quote(last)+".", "falcoreporter.last_received", "falcoreporter.silent")
 		}
 		return
 	}
@@ -86,7 +87,7 @@ func (s *scene) findMemoryImage() {
 	s.show(certain, "The program is an anonymous memory file, not on disk.", evidence...)
 	s.raise(page, "A program that exists only in memory.", "a known program runs itself from memory")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
-		s.show(likely, "The process name "+quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
+		s.show(likely, "The process name "+phrase.Quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *scene) findFailure() {
 		switch {
 		case s.r.GetEvent().GetType() == "container": // not a call that could fail
 		case s.r.GetEvent().GetResult() != "":
-			s.notShown("Whether it succeeded: its result is " + quote(s.r.GetEvent().GetResult()) + ".")
+			s.notShown("Whether it succeeded: its result is " + phrase.Quote(s.r.GetEvent().GetResult()) + ".")
 		default:
 			s.notShown("Whether it succeeded.")
 		}
@@ -136,7 +137,7 @@ func (s *scene) findSuccess() {
 }
 
 // callName is the name of the system call.
-func (s *scene) callName() string { return visible(cmp.Or(s.r.GetEvent().GetType(), "system")) }
+func (s *scene) callName() string { return phrase.Visible(cmp.Or(s.r.GetEvent().GetType(), "system")) }
 
 // findLostProcess: Falco no longer knew the process.
 func (s *scene) findLostProcess() {
@@ -167,7 +168,7 @@ func isEngineStorage(path string) bool {
 func (s *scene) findChangedImage() {
 	const fresh = int64(5 * time.Minute)
 	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_proc_start"); ok && n >= 0 && n < fresh {
-		s.show(certain, "The program's file was written or changed "+duration(time.Duration(n))+" before the process started.", "proc.exe_ino.ctime_duration_proc_start")
+		s.show(certain, "The program's file was written or changed "+phrase.Span(time.Duration(n))+" before the process started.", "proc.exe_ino.ctime_duration_proc_start")
 	}
 	if s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
 		return
@@ -179,9 +180,9 @@ func (s *scene) findChangedImage() {
 		}
 	}
 	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_pidns_start"); ok && n > 0 {
-		s.show(certain, "The program's file was written or changed "+duration(time.Duration(n))+" after the container started.", "proc.exe_ino.ctime_duration_pidns_start")
+		s.show(certain, "The program's file was written or changed "+phrase.Span(time.Duration(n))+" after the container started.", "proc.exe_ino.ctime_duration_pidns_start")
 	} else if at, ok := s.a.FieldTime("proc.exe_ino.mtime"); ok && s.containerStartKnown() && at.After(s.r.GetContainer().GetStartTime().AsTime()) && !at.After(s.a.Time()) {
-		s.show(certain, "The program's file was written "+duration(at.Sub(s.r.GetContainer().GetStartTime().AsTime()))+" after the container started.", "proc.exe_ino.mtime", "container.start_ts")
+		s.show(certain, "The program's file was written "+phrase.Span(at.Sub(s.r.GetContainer().GetStartTime().AsTime()))+" after the container started.", "proc.exe_ino.mtime", "container.start_ts")
 	}
 }
 
@@ -222,23 +223,7 @@ func (s *scene) findTerminal() {
 func (s *scene) findContainerAge() {
 	if s.containerStartKnown() {
 		age := s.a.Time().Sub(s.r.GetContainer().GetStartTime().AsTime())
-		s.show(certain, "The container had been up "+duration(age)+".", "container.start_ts", "time")
-	}
-}
-
-// duration writes a time span in the one or two units that matter.
-func duration(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	case d < time.Minute:
-		return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', 1, 64) + " s"
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + " min " + strconv.Itoa(int(d.Seconds())%60) + " s"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d.Hours())) + " h " + strconv.Itoa(int(d.Minutes())%60) + " min"
-	default:
-		return strconv.Itoa(int(d.Hours())/24) + " days"
+		s.show(certain, "The container had been up "+phrase.Span(age)+".", "container.start_ts", "time")
 	}
 }
 
@@ -258,7 +243,7 @@ func (s *scene) findLoginUser() {
 	}
 	who := "uid " + strconv.FormatUint(uint64(u.GetLoginUid()), 10)
 	if u.GetLoginName() != "" {
-		who = quote(u.GetLoginName()) + " (" + who + ")"
+		who = phrase.Quote(u.GetLoginName()) + " (" + who + ")"
 	}
 	s.show(certain, "The session was logged in as "+who+".", "user.loginuid", "user.loginname")
 }
@@ -266,15 +251,15 @@ func (s *scene) findLoginUser() {
 // findDrops: what Falco lost.
 func (s *scene) findDrops() {
 	if n, ok := s.a.Int("scap.n_drops"); ok && n >= 0 {
-		s.show(certain, "Falco has lost "+plural(n, "system call")+" since it started.", "scap.n_drops")
+		s.show(certain, "Falco has lost "+phrase.Count(n, "system call")+" since it started.", "scap.n_drops")
 	}
 	n, ok := s.a.Int("n_drops")
 	if !ok || n <= 0 {
 		return
 	}
-	s.show(certain, "Falco lost "+plural(n, "system call")+".", "n_drops")
+	s.show(certain, "Falco lost "+phrase.Count(n, "system call")+".", "n_drops")
 	if seen, ok := s.a.Int("n_evts"); ok && seen > 0 {
-		s.show(certain, "It saw "+plural(seen, "event")+" in the same time.", "n_evts")
+		s.show(certain, "It saw "+phrase.Count(seen, "event")+" in the same time.", "n_evts")
 	}
 	s.notShown("What happened in the events that were lost.")
 }

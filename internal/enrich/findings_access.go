@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // touched is a path of the event, and how the event touches it.
@@ -48,7 +50,7 @@ func (s *scene) findPlace() {
 		if !ok {
 			continue
 		}
-		s.show(likely, quote(t.path)+" "+p.tells()+".", t.field)
+		s.show(likely, phrase.Quote(t.path)+" "+p.tells()+".", t.field)
 		switch {
 		case s.didNotHappen():
 		case s.routine != "" && isEngineStorage(t.path): // a file of an image
@@ -270,7 +272,7 @@ func (s *scene) findMounts() {
 		if parts[3] == "true" {
 			how = "for reading and writing"
 		}
-		s.show(certain, "The container has the host's "+quote(parts[0])+", "+what+", "+how+".", "container.mounts")
+		s.show(certain, "The container has the host's "+phrase.Quote(parts[0])+", "+what+", "+how+".", "container.mounts")
 		if !s.isRuntimeAtWork() {
 			s.raise(today, "A container that can reach "+what+" of the host.", "the container is an agent that needs this")
 		}

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+	"github.com/falco-reporter/falco-reporter/internal/program"
 )
 
 // findUnderServer: a program started below a server. Servers seldom have a reason to start a
@@ -23,12 +26,12 @@ func (s *scene) findUnderServer() {
 		}
 		evidence := []string{"proc.name", ancestorField(anc)}
 		defer s.findServerPlace(anc)
-		if isShell(s.r.GetProcess().GetName()) {
-			s.show(likely, "A shell runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+		if program.IsShell(s.r.GetProcess().GetName()) {
+			s.show(likely, "A shell runs under "+phrase.Quote(anc.GetName())+", the name of a "+kind+".", evidence...)
 			s.raise(page, "A shell under a "+kind+".", "that server is meant to start this program")
 			return
 		}
-		s.show(likely, "It runs under "+quote(anc.GetName())+", the name of a "+kind+".", evidence...)
+		s.show(likely, "It runs under "+phrase.Quote(anc.GetName())+", the name of a "+kind+".", evidence...)
 		s.raise(today, "A program under a "+kind+".", "that server is meant to start this program")
 		return
 	}
@@ -44,7 +47,7 @@ func (s *scene) findServerPlace(anc *pb.Ancestor) {
 	if anc.GetLevel() == 1 {
 		field = "proc.pexepath"
 	}
-	s.show(certain, "The program of "+quote(anc.GetName())+" lies below "+dir+": perhaps no server at all.", field)
+	s.show(certain, "The program of "+phrase.Quote(anc.GetName())+" lies below "+dir+": perhaps no server at all.", field)
 }
 
 // ancestorField is the field that an ancestor's name comes from.
@@ -59,7 +62,7 @@ func ancestorField(anc *pb.Ancestor) string {
 func (s *scene) findRedirect() {
 	if kind := s.a.String("proc.stdin.type"); kind == "ipv4" || kind == "ipv6" {
 		s.show(certain, "The process reads its input from a network connection.", "proc.stdin.type")
-		if isShell(s.r.GetProcess().GetName()) && !s.didNotHappen() {
+		if program.IsShell(s.r.GetProcess().GetName()) && !s.didNotHappen() {
 			s.raise(page, "A shell that reads from the network.", "an authorised test opened this connection")
 		}
 	}
@@ -68,7 +71,7 @@ func (s *scene) findRedirect() {
 		return
 	}
 	name := s.r.GetProcess().GetName()
-	if !isShell(name) && interpreter(name) == "" {
+	if !program.IsShell(name) && interpreter(name) == "" {
 		return
 	}
 	word := shellWord(name)
@@ -88,7 +91,7 @@ func (s *scene) findRedirect() {
 }
 
 func shellWord(name string) string {
-	if isShell(name) {
+	if program.IsShell(name) {
 		return "shell"
 	}
 	return "script interpreter"
@@ -121,7 +124,7 @@ func (s *scene) findOpenPlace() {
 // findScriptPlace: the shell's code begins with a file in such a folder.
 func (s *scene) findScriptPlace() {
 	p := s.r.GetProcess()
-	if !isShell(p.GetName()) {
+	if !program.IsShell(p.GetName()) {
 		return
 	}
 	_, script, _ := strings.Cut(p.GetCommandLine(), " ")
@@ -162,7 +165,7 @@ func (s *scene) findRuntimePart() {
 	if !s.isRuntimeAtWork() {
 		return
 	}
-	s.show(likely, "The program is a container runtime's, "+quote(s.r.GetProcess().GetExePath())+": setting up a container makes such events.", "proc.exepath")
+	s.show(likely, "The program is a container runtime's, "+phrase.Quote(s.r.GetProcess().GetExePath())+": setting up a container makes such events.", "proc.exepath")
 	s.routine, s.routineFinding = "Seemingly a container runtime that sets up a container.", s.lastShown()
 	s.harmlessIf("a container was being started or stopped at that time")
 }
@@ -175,7 +178,7 @@ func (s *scene) findMining() {
 		return
 	}
 	if isTextTool(p.GetName()) && isSystemProgram(p.GetExePath()) && isTextTool(baseName(p.GetExePath())) && !s.changedImage() {
-		s.show(likely, "The program is the system's "+quote(baseName(p.GetExePath()))+": the pool seems only mentioned.", "proc.name", "proc.exepath", "proc.cmdline")
+		s.show(likely, "The program is the system's "+phrase.Quote(baseName(p.GetExePath()))+": the pool seems only mentioned.", "proc.name", "proc.exepath", "proc.cmdline")
 		if !slices.ContainsFunc(s.book.NotShown, func(n string) bool { return strings.Contains(n, "mined") }) {
 			s.notShown("That anything was mined.")
 		}
@@ -228,7 +231,7 @@ func (s *scene) findEntryAbove() {
 		return
 	}
 	if after := start.AsTime().Sub(s.r.GetContainer().GetStartTime().AsTime()); after > entryDelay {
-		s.show(possible, "Its parent "+quote(chain[0].GetName())+" may have been started from outside, as docker exec does: "+duration(after)+" after the container.",
+		s.show(possible, "Its parent "+phrase.Quote(chain[0].GetName())+" may have been started from outside, as docker exec does: "+phrase.Span(after)+" after the container.",
 			"proc.aname[2]", "proc.sid", "proc.ppid.ts", "container.start_ts")
 	}
 }
@@ -252,10 +255,10 @@ func (s *scene) findOtherName() {
 	if name == "" || base == "" || s.fromMemory() || strings.HasPrefix(base, name) || strings.HasPrefix(name, base[:min(len(base), most)]) {
 		return
 	}
-	if isShell(name) && isShell(base) || base == "busybox" || base == "toybox" || base == "coreutils" {
+	if program.IsShell(name) && program.IsShell(base) || base == "busybox" || base == "toybox" || base == "coreutils" {
 		return // the last hold many commands in one program
 	}
-	s.show(certain, "The process is called "+quote(name)+" and its program is "+quote(p.GetExePath())+": a script, a link, or a disguise.", "proc.name", "proc.exepath")
+	s.show(certain, "The process is called "+phrase.Quote(name)+" and its program is "+phrase.Quote(p.GetExePath())+": a script, a link, or a disguise.", "proc.name", "proc.exepath")
 }
 
 // findClaim: a rule's text that says more than the result.

@@ -12,6 +12,8 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/rules"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+	"github.com/falco-reporter/falco-reporter/internal/program"
 )
 
 // scene is one alert being told: its fields, the report so far, and what is known of its kind.
@@ -172,7 +174,7 @@ func (s *scene) summary() string {
 	case s.r.GetProcess() != nil || s.r.GetEvent().GetType() != "" && s.isSyscall():
 		return s.syscallSummary()
 	default:
-		return "Falco's source " + quote(cmp.Or(s.a.Source, "unknown")) + " reported: " + quote(alert.PlainLine(s.a.Output)) + "."
+		return "Falco's source " + phrase.Quote(cmp.Or(s.a.Source, "unknown")) + " reported: " + phrase.Quote(alert.PlainLine(s.a.Output)) + "."
 	}
 }
 
@@ -194,14 +196,14 @@ func (s *scene) syscallSummary() string {
 	case pb.Outcome_OUTCOME_FAILED:
 		return s.subject() + " tried to " + do + s.object(" ") + purpose + s.place() + ", which failed (" + s.resultName() + ")."
 	default:
-		return s.subject() + " called " + visible(cmp.Or(call, "the kernel")) + s.object(" on ") + purpose + s.place() + ", " + s.unknownResult() + "."
+		return s.subject() + " called " + phrase.Visible(cmp.Or(call, "the kernel")) + s.object(" on ") + purpose + s.place() + ", " + s.unknownResult() + "."
 	}
 }
 
 // unknownResult says why nothing is said of the result.
 func (s *scene) unknownResult() string {
 	if res := s.r.GetEvent().GetResult(); res != "" {
-		return "result " + quote(res)
+		return "result " + phrase.Quote(res)
 	}
 	return "result unknown"
 }
@@ -227,7 +229,7 @@ func (s *scene) execSummary() string {
 // parent names the parent of a program that was started.
 func (s *scene) parent() string {
 	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 && chain[0].GetName() != "" {
-		return " (parent " + quote(chain[0].GetName()) + ")"
+		return " (parent " + phrase.Quote(chain[0].GetName()) + ")"
 	}
 	return ""
 }
@@ -235,9 +237,9 @@ func (s *scene) parent() string {
 // containerSummary tells the start of a container.
 func (s *scene) containerSummary() string {
 	c := s.r.GetContainer()
-	out := "Container " + quote(cmp.Or(c.GetName(), cmp.Or(c.GetId(), "without a name")))
+	out := "Container " + phrase.Quote(cmp.Or(c.GetName(), cmp.Or(c.GetId(), "without a name")))
 	if img := image(c); img != "" {
-		out += " of image " + quote(img)
+		out += " of image " + phrase.Quote(img)
 	}
 	return out + " was started" + s.onHost() + "."
 }
@@ -246,15 +248,15 @@ func (s *scene) containerSummary() string {
 func (s *scene) requestSummary() string {
 	q := s.r.GetKubernetes().GetRequest()
 	var b strings.Builder
-	b.WriteString("Kubernetes user " + quote(cmp.Or(q.GetUser(), "unknown")) + " asked to " + quote(cmp.Or(q.GetVerb(), "act on")))
+	b.WriteString("Kubernetes user " + phrase.Quote(cmp.Or(q.GetUser(), "unknown")) + " asked to " + phrase.Quote(cmp.Or(q.GetVerb(), "act on")))
 	if kind := strings.Trim(q.GetResource()+"/"+q.GetSubresource(), "/"); kind != "" {
-		b.WriteString(" " + quote(kind))
+		b.WriteString(" " + phrase.Quote(kind))
 	}
 	if q.GetName() != "" {
-		b.WriteString(" " + quote(q.GetName()))
+		b.WriteString(" " + phrase.Quote(q.GetName()))
 	}
 	if q.GetNamespace() != "" {
-		b.WriteString(" in namespace " + quote(q.GetNamespace()))
+		b.WriteString(" in namespace " + phrase.Quote(q.GetNamespace()))
 	}
 	switch code := q.GetResponseCode(); {
 	case q.GetAuthorizationDecision() == "forbid" || code == 401 || code == 403:
@@ -274,27 +276,27 @@ func (s *scene) requestSummary() string {
 // internalSummary tells what Falco says of itself.
 func (s *scene) internalSummary() string {
 	if n, ok := s.a.Int("n_drops"); ok && n > 0 {
-		return "Falco" + s.onHost() + " lost " + plural(n, "system call") + " within about a second; no rule could match what was lost."
+		return "Falco" + s.onHost() + " lost " + phrase.Count(n, "system call") + " within about a second; no rule could match what was lost."
 	}
 	if s.isMetrics() {
 		return "Falco" + s.onHost() + " reports its own figures."
 	}
-	return "Falco" + s.onHost() + " says of itself: " + quote(alert.PlainLine(s.a.Output)) + "."
+	return "Falco" + s.onHost() + " says of itself: " + phrase.Quote(alert.PlainLine(s.a.Output)) + "."
 }
 
 // silenceSummary tells of a host or input from which nothing comes.
 func (s *scene) silenceSummary() string {
 	from := "an input of falco-reporter"
 	if s.a.Hostname != "" {
-		from = "host " + quote(s.a.Hostname)
+		from = "host " + phrase.Quote(s.a.Hostname)
 	} else if name, ok := strings.CutPrefix(s.a.String("falcoreporter.silent"), "input "); ok {
-		from = "the input " + quote(name)
+		from = "the input " + phrase.Quote(name)
 	}
 	n, ok := s.a.Int("falcoreporter.silent_seconds")
 	if !ok {
-		return "falco-reporter says of itself: " + quote(s.a.Output) + "."
+		return "falco-reporter says of itself: " + phrase.Quote(s.a.Output) + "."
 	}
-	return "Nothing came from " + from + " for " + duration(time.Duration(n)*time.Second) + ", neither alerts nor Falco's own notices."
+	return "Nothing came from " + from + " for " + phrase.Span(time.Duration(n)*time.Second) + ", neither alerts nor Falco's own notices."
 }
 
 // isMetrics reports whether Falco prints its figures, which it does at an interval.
@@ -338,7 +340,7 @@ func (s *scene) userName() string {
 	u := s.r.GetUser()
 	switch {
 	case u.GetName() != "":
-		return quote(u.GetName())
+		return phrase.Quote(u.GetName())
 	case u.GetUid() == 0 && u != nil && u.Uid != nil:
 		return "root"
 	case u != nil && u.Uid != nil:
@@ -356,15 +358,15 @@ func (s *scene) program() string {
 	case cmd == "" && name == "":
 		return "a program that the alert does not name"
 	case cmd == "":
-		return quote(name)
+		return phrase.Quote(name)
 	case name == "" || strings.HasPrefix(cmd, name):
-		return quote(brief(cmd))
+		return phrase.Quote(brief(cmd))
 	default:
-		return quote(name) + " (" + quote(brief(cmd)) + ")"
+		return phrase.Quote(name) + " (" + phrase.Quote(brief(cmd)) + ")"
 	}
 }
 
-// maxBriefWords bounds the words of a command line in the summary, and maxQuoted its characters:
+// maxBriefWords bounds the words of a command line in the summary, and phrase.MaxQuoted its characters:
 // the first screen has few, and the whole command line stands in the details.
 const maxBriefWords = 7
 
@@ -374,7 +376,7 @@ const minBrief = 16
 // brief is the beginning of a command line, cut between words where it has any; of shells that
 // only start each other the innermost one's code.
 func brief(cmd string) string {
-	if utf8.RuneCountInString(cmd) <= maxQuoted && len(strings.Fields(cmd)) <= maxBriefWords {
+	if utf8.RuneCountInString(cmd) <= phrase.MaxQuoted && len(strings.Fields(cmd)) <= maxBriefWords {
 		return cmd
 	}
 	cmd = innermost(cmd)
@@ -388,11 +390,11 @@ func brief(cmd string) string {
 			words++
 		}
 		in = !blank
-		if runes++; words > maxBriefWords || runes > maxQuoted-len(" …") {
+		if runes++; words > maxBriefWords || runes > phrase.MaxQuoted-len(" …") {
 			if utf8.RuneCountInString(cmd[:last]) < minBrief {
 				return cmd // a long word, whose end may tell more than what is before it
 			}
-			return shorten(cmd[:last]) + " …"
+			return phrase.Shorten(cmd[:last]) + " …"
 		}
 	}
 	return cmd
@@ -407,7 +409,7 @@ func innermost(cmd string) string {
 	inner := func(s string) (string, bool) {
 		shell, rest, _ := strings.Cut(s, " ")
 		code, ok := strings.CutPrefix(rest, "-c ")
-		return strings.TrimLeft(code, `"'\ `), ok && isShell(shell)
+		return strings.TrimLeft(code, `"'\ `), ok && program.IsShell(shell)
 	}
 	code, ok := inner(cmd)
 	depth := 0
@@ -428,18 +430,18 @@ func (s *scene) object(before string) string {
 	f, n := s.r.GetFile(), s.r.GetNetwork()
 	switch {
 	case f.GetPath() != "" && f.GetNewPath() != "":
-		return before + quote(f.GetPath()) + " as " + quote(f.GetNewPath())
+		return before + phrase.Quote(f.GetPath()) + " as " + phrase.Quote(f.GetNewPath())
 	case f.GetTarget() != "" && f.GetNewPath() != "":
-		return before + quote(f.GetTarget()) + " as " + quote(f.GetNewPath())
+		return before + phrase.Quote(f.GetTarget()) + " as " + phrase.Quote(f.GetNewPath())
 	case f.GetPath() != "":
-		return before + quote(f.GetPath())
+		return before + phrase.Quote(f.GetPath())
 	case f.GetNewPath() != "":
-		return before + quote(f.GetNewPath())
+		return before + phrase.Quote(f.GetNewPath())
 	case n.GetConnection() != "":
 		if before == " " {
 			before = joiner(s.r.GetEvent().GetType())
 		}
-		return before + quote(n.GetConnection())
+		return before + phrase.Quote(n.GetConnection())
 	case needsObject(s.r.GetEvent().GetType()):
 		return before + "a path that the alert does not name"
 	default:
@@ -452,11 +454,11 @@ func (s *scene) place() string {
 	k, c := s.r.GetKubernetes(), s.r.GetContainer()
 	switch {
 	case k.GetPodName() != "":
-		return " in pod " + quote(strings.TrimPrefix(k.GetNamespace()+"/"+k.GetPodName(), "/"))
+		return " in pod " + phrase.Quote(strings.TrimPrefix(k.GetNamespace()+"/"+k.GetPodName(), "/"))
 	case c.GetName() != "":
-		return " in container " + quote(c.GetName())
+		return " in container " + phrase.Quote(c.GetName())
 	case c.GetId() != "":
-		return " in container " + quote(c.GetId())
+		return " in container " + phrase.Quote(c.GetId())
 	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
 		return " on the host"
 	default:
@@ -468,7 +470,7 @@ func (s *scene) hostName() string {
 	if s.a.Hostname == "" {
 		return ""
 	}
-	return " " + quote(s.a.Hostname)
+	return " " + phrase.Quote(s.a.Hostname)
 }
 
 func (s *scene) onHost() string {
@@ -488,7 +490,7 @@ func (s *scene) outcome() pb.Outcome {
 }
 
 // resultName is the error's name with what it means.
-func (s *scene) resultName() string { return visible(s.r.GetEvent().GetResult()) }
+func (s *scene) resultName() string { return phrase.Visible(s.r.GetEvent().GetResult()) }
 
 // processUnnamed reports whether the alert names no process at all.
 func (s *scene) processUnnamed() bool {
@@ -516,11 +518,4 @@ func image(c *pb.Container) string {
 		return c.GetImageRepository()
 	}
 	return c.GetImageRepository() + ":" + c.GetImageTag()
-}
-
-func plural(n int64, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.FormatInt(n, 10) + " " + word + "s"
 }

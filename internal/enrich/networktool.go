@@ -3,6 +3,8 @@ package enrich
 import (
 	"strconv"
 	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // isNetworkTool reports whether a program joins its input and output to connections.
@@ -28,12 +30,12 @@ func (s *scene) findNetworkTool() {
 		if port != "" {
 			where = " on port " + port
 		}
-		s.show(certain, "Its arguments tell "+quote(p.GetName())+" to wait for connections"+where+".", "proc.name", "proc.cmdline")
+		s.show(certain, "Its arguments tell "+phrase.Quote(p.GetName())+" to wait for connections"+where+".", "proc.name", "proc.cmdline")
 		s.notShown("That anybody connected.")
 		s.raise(today, "A network tool that waits for connections.", "an administrator is looking for a network fault")
 	}
 	if program := toolProgram(args); program != "" {
-		s.show(certain, "Its arguments hand the program "+quote(program)+" to whoever is at the other end.", "proc.name", "proc.cmdline")
+		s.show(certain, "Its arguments hand the program "+phrase.Quote(program)+" to whoever is at the other end.", "proc.name", "proc.cmdline")
 		s.raise(page, "A network tool that hands out a program.", "an administrator is looking for a network fault")
 	}
 }
@@ -103,7 +105,7 @@ func (s *scene) findEngineClient() {
 	if option == "" || !s.startsProgram() {
 		return
 	}
-	s.show(certain, "It asks for a container with rights over the host ("+quote(option)+").", "proc.name", "proc.cmdline")
+	s.show(certain, "It asks for a container with rights over the host ("+phrase.Quote(option)+").", "proc.name", "proc.cmdline")
 	s.notShown("That the container was started: only the client is seen.")
 	if s.r.GetContainer() != nil {
 		s.raise(page, "From within a container, one with rights over the host was asked for.", "a CI runner drives the engine here")

@@ -3,16 +3,9 @@ package enrich
 import (
 	"path"
 	"strings"
-)
 
-// isShell reports whether a name is a shell's.
-func isShell(name string) bool {
-	switch name {
-	case "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash":
-		return true
-	}
-	return false
-}
+	"github.com/falco-reporter/falco-reporter/internal/program"
+)
 
 // serverKind says which kind of server a process name belongs to, empty for none. Servers
 // seldom have a reason to start a shell.
@@ -47,15 +40,6 @@ func isSystemProgram(exe string) bool {
 	return false
 }
 
-// isDownloader reports whether a program's work is to fetch files.
-func isDownloader(name string) bool {
-	switch name {
-	case "curl", "wget", "aria2c", "axel", "ftp", "tftp", "scp", "sftp", "rsync":
-		return true
-	}
-	return false
-}
-
 // interpreter is the name of an interpreter without its version: python for python3.11.
 func interpreter(name string) string {
 	for _, i := range [...]string{"python", "perl", "ruby", "node", "php", "lua", "tclsh"} {
@@ -71,7 +55,7 @@ func interpreter(name string) string {
 func inlineCode(name, cmdline string) string {
 	flag := ""
 	switch {
-	case isShell(name), interpreter(name) == "python":
+	case program.IsShell(name), interpreter(name) == "python":
 		flag = " -c "
 	case interpreter(name) == "perl", interpreter(name) == "ruby", interpreter(name) == "node", interpreter(name) == "lua":
 		flag = " -e "

@@ -1,5 +1,9 @@
 package enrich
 
+import (
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
+)
+
 // describe words a system call: what was done, and to do it. Calls that it does not know are
 // named as calls, which is always true.
 func describe(call string) (did, do string) {
@@ -47,7 +51,7 @@ func describe(call string) (did, do string) {
 	case "":
 		return "made a call", "make a call"
 	default:
-		return "made the call " + visible(call), "make the call " + visible(call)
+		return "made the call " + phrase.Visible(call), "make the call " + phrase.Visible(call)
 	}
 }
 

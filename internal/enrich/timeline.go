@@ -9,6 +9,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // tellTimeline says what is known to have happened when, oldest first. A start after the event
@@ -21,7 +22,7 @@ func (s *scene) tellTimeline() {
 		}
 	}
 	if c := s.r.GetContainer(); s.containerStartKnown() {
-		entry(c.GetStartTime().AsTime(), "Container "+quote(c.GetName())+" started.", "container.start_ts", "container.name")
+		entry(c.GetStartTime().AsTime(), "Container "+phrase.Quote(c.GetName())+" started.", "container.start_ts", "container.name")
 	}
 	own := s.r.GetProcess().GetStartTime()
 	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 && chain[0].GetStartTime() != nil {
@@ -39,9 +40,9 @@ func (s *scene) tellTimeline() {
 
 // alertEntry is the alert itself.
 func (s *scene) alertEntry() *pb.TimelineEntry {
-	statement := "The rule " + quote(s.a.Rule) + " matched."
+	statement := "The rule " + phrase.Quote(s.a.Rule) + " matched."
 	if s.a.Kind == alert.KindFalcoInternal {
-		statement = "Falco gave the notice " + quote(s.a.Rule) + "."
+		statement = "Falco gave the notice " + phrase.Quote(s.a.Rule) + "."
 	}
 	return &pb.TimelineEntry{Time: timestamppb.New(s.a.Time()), Statement: statement, Evidence: []string{"time"}, AlertId: string(s.a.ID), Rule: s.a.Rule}
 }
@@ -50,7 +51,7 @@ func (s *scene) alertEntry() *pb.TimelineEntry {
 func processName(name string, pid *int64) string {
 	out := "of an unknown name"
 	if name != "" {
-		out = quote(name)
+		out = phrase.Quote(name)
 	}
 	if pid != nil {
 		out += " (pid " + strconv.FormatInt(*pid, 10) + ")"

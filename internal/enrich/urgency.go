@@ -7,6 +7,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // Urgency says when a report is urgent. The zero value is the default.
@@ -81,7 +82,7 @@ func (s *scene) weigh(u Urgency) reason {
 		out.Late = true
 		if out.GetLevel() == page {
 			out.Level = today
-			out.Why = "Late: the event was " + duration(age) + " old when it arrived. " + out.GetWhy()
+			out.Why = "Late: the event was " + phrase.Span(age) + " old when it arrived. " + out.GetWhy()
 		}
 	}
 	s.r.Urgency = out

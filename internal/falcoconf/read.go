@@ -9,11 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
 )
 
 const (
@@ -29,10 +30,8 @@ const (
 )
 
 var (
-	errNotText    = errors.New("not a text in UTF-8")
-	errTooLarge   = fmt.Errorf("larger than %d KiB", maxFileBytes>>10)
-	errTooDense   = fmt.Errorf("has more than %d YAML separators", maxSeparators)
-	errNotRegular = errors.New("not a regular file")
+	errNotText  = errors.New("not a text in UTF-8")
+	errTooDense = fmt.Errorf("has more than %d YAML separators", maxSeparators)
 )
 
 // readFile reads the file that Falco has at the path. What is no file would block or never
@@ -41,27 +40,7 @@ func (o Options) readFile(path string) ([]byte, error) {
 	if data, ok := o.virtual[path]; ok {
 		return data, nil
 	}
-	f, err := os.OpenFile(o.at(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errNotRegular
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > maxFileBytes:
-		return nil, errTooLarge
-	default:
-		return data, nil
-	}
+	return userfile.Read(o.at(path), maxFileBytes)
 }
 
 // at is where we find what Falco has at the path. A relative path is relative to the directory
@@ -125,7 +104,7 @@ func parse(data []byte) (root *yaml.Node, err error) {
 	if !utf8.Valid(data) {
 		return nil, errNotText
 	}
-	if separators(data) > maxSeparators {
+	if userfile.YAMLSeparators(data) > maxSeparators {
 		return nil, errTooDense
 	}
 	// The library panics where it finds itself in a state it thought impossible.
@@ -149,21 +128,4 @@ func parse(data []byte) (root *yaml.Node, err error) {
 		return nil, nil
 	}
 	return doc.Content[0], nil
-}
-
-// separators counts what can separate two YAML nodes, generously.
-func separators(data []byte) int {
-	n := 0
-	for i, c := range data {
-		switch c {
-		case ',', '[', '{':
-			n++
-		case '-', ':', '?':
-			if i+1 == len(data) || bytes.IndexByte([]byte(" \t\r\n[{\"'"), data[i+1]) >= 0 {
-				n++
-			}
-		default:
-		}
-	}
-	return n
 }

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // Bounds of what an account holds, so that it can be read.
@@ -135,7 +137,7 @@ func (g *group) title(ranked []*telling) string {
 		name = ranked[0].view.GetRule().GetName()
 	}
 	if others := len(g.rules) - 1; others > 0 {
-		return name + " and " + plural(uint64(others), "other rule")
+		return name + " and " + phrase.Count(uint64(others), "other rule")
 	}
 	return name
 }
@@ -150,9 +152,9 @@ func (g *group) summary(ranked []*telling) string {
 	if len(ranked) > 0 {
 		what = ranked[0].view.GetSummary()
 	}
-	within := " within " + span(g.lastEvent-g.firstEvent)
+	within := " within " + phrase.Span(time.Duration(g.lastEvent-g.firstEvent))
 	if len(g.rules) == 1 {
-		out := what + " It is one of " + plural(g.total, "alert") + " of this rule" + within
+		out := what + " It is one of " + phrase.Count(g.total, "alert") + " of this rule" + within
 		if g.rules[0].distinct() > 1 {
 			out += ", about " + targets(&g.rules[0])
 		}
@@ -163,13 +165,13 @@ func (g *group) summary(ranked []*telling) string {
 		if len(named) == maxNamed {
 			break
 		}
-		name := quote(c.name)
+		name := phrase.Quote(c.name)
 		if c.count > 1 {
 			name += " (" + strconv.FormatUint(c.count, 10) + ")"
 		}
 		named = append(named, name)
 	}
-	out := what + " It is one of " + plural(g.total, "alert") + " of " + plural(uint64(len(g.rules)), "rule") + within + ": " + strings.Join(named, ", ")
+	out := what + " It is one of " + phrase.Count(g.total, "alert") + " of " + phrase.Count(uint64(len(g.rules)), "rule") + within + ": " + strings.Join(named, ", ")
 	if more := len(g.rules) - len(named); more > 0 {
 		out += " and " + strconv.Itoa(more) + " more"
 	}
@@ -178,7 +180,7 @@ func (g *group) summary(ranked []*telling) string {
 
 // targets says how many different things the alerts of a rule are about.
 func targets(c *ruleCount) string {
-	n := plural(c.distinct(), "different target")
+	n := phrase.Count(c.distinct(), "different target")
 	if c.targets.registers != nil {
 		return "some " + n
 	}
@@ -217,7 +219,7 @@ func compareBool(x, y bool) int {
 func (g *group) notShown(ranked []*telling, combined []combination) []string {
 	var out []string
 	if g.lost > 0 {
-		out = append(out, "What "+plural(uint64(g.lost), "alert")+" showed, which the alert log no longer has.")
+		out = append(out, "What "+phrase.Count(uint64(g.lost), "alert")+" showed, which the alert log no longer has.")
 	}
 	for _, c := range combined {
 		if c.open != "" {
@@ -229,7 +231,7 @@ func (g *group) notShown(ranked []*telling, combined []combination) []string {
 		for _, s := range t.view.GetNotShown() {
 			if strings.HasPrefix(s, "Whether it ") || strings.HasPrefix(s, "That it ") {
 				if len(g.rules) > 1 && rule != ranked[0].view.GetRule().GetName() {
-					s = "Of " + quote(rule) + ": " + strings.ToLower(s[:1]) + s[1:]
+					s = "Of " + phrase.Quote(rule) + ": " + strings.ToLower(s[:1]) + s[1:]
 				}
 			}
 			out = add(out, s, maxNotShown)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // combination is what several alerts show together and none alone.
@@ -85,24 +87,24 @@ func droppedProgram(deeds []deed, i int) (combination, bool) {
 	evidence := []string{"evt.type", field, "evt.arg.filename", "evt.arg.mode"}
 	if ran == nil {
 		c := combination{
-			finding: finding(certain, quote(file)+" was created and then made executable.", append(evidence, "evt.res"), deeds[i], *changed),
-			open:    "That " + quote(file) + " was executed: no alert shows it.",
+			finding: finding(certain, phrase.Quote(file)+" was created and then made executable.", append(evidence, "evt.res"), deeds[i], *changed),
+			open:    "That " + phrase.Quote(file) + " was executed: no alert shows it.",
 			level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "A file was created and made executable.",
 		}
 		if !deeds[i].isDone() || !changed.isDone() {
-			c.finding = finding(likely, "Calls to create "+quote(file)+" and to make it executable came in this order; not all results are shown.", evidence, deeds[i], *changed)
+			c.finding = finding(likely, "Calls to create "+phrase.Quote(file)+" and to make it executable came in this order; not all results are shown.", evidence, deeds[i], *changed)
 			c.why = "Calls to create a file and to make it executable."
 		}
 		return c, true
 	}
 	evidence = append(evidence, "proc.exepath", "proc.cmdline")
 	c := combination{
-		finding: finding(certain, quote(file)+" was created, then made executable, then executed.", evidence, deeds[i], *changed, *ran),
+		finding: finding(certain, phrase.Quote(file)+" was created, then made executable, then executed.", evidence, deeds[i], *changed, *ran),
 		level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "A file was created, made executable and executed.",
 	}
 	// What runs from a path was there and executable, whether or not the results are shown.
 	if absolute(ran.view.GetProcess().GetExePath()) != file && (!deeds[i].isDone() || !changed.isDone() || !ran.isDone()) {
-		c.finding = finding(likely, "Calls to create "+quote(file)+", to make it executable and to execute it came in this order; not all results are shown.", evidence, deeds[i], *changed, *ran)
+		c.finding = finding(likely, "Calls to create "+phrase.Quote(file)+", to make it executable and to execute it came in this order; not all results are shown.", evidence, deeds[i], *changed, *ran)
 		c.why = "Calls to create a file, to make it executable and to execute it."
 	}
 	return c, true
@@ -123,14 +125,14 @@ func downloadThenProgram(deeds []deed, i int) (combination, bool) {
 		}
 		if saved != "" && (file == saved || !strings.HasPrefix(saved, "/") && path.Base(file) == path.Base(saved)) {
 			return combination{
-				finding: finding(likely, "A download was to be saved as "+quote(saved)+", and then "+quote(file)+" was executed.", evidence, deeds[i], d),
+				finding: finding(likely, "A download was to be saved as "+phrase.Quote(saved)+", and then "+phrase.Quote(file)+" was executed.", evidence, deeds[i], d),
 				open:    "That what was executed is what was downloaded: only the names agree.",
 				level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "What a download was saved as was executed.",
 			}, true
 		}
 		if saved == "" && d.isNewProgram(file) {
 			return combination{
-				finding: finding(possible, "After a download ("+quote(deeds[i].view.GetProcess().GetCommandLine())+"), "+quote(file)+" was executed: perhaps what was downloaded.", evidence, deeds[i], d),
+				finding: finding(possible, "After a download ("+phrase.Quote(deeds[i].view.GetProcess().GetCommandLine())+"), "+phrase.Quote(file)+" was executed: perhaps what was downloaded.", evidence, deeds[i], d),
 				level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "A program ran that may have been downloaded.",
 			}, true
 		}
@@ -150,12 +152,12 @@ func secretThenConnection(deeds []deed, i int) (combination, bool) {
 			continue
 		}
 		c := combination{
-			finding: finding(certain, quote(file)+", which holds credentials, was opened before a connection to "+quote(to)+".", []string{"evt.type", "evt.res", "fd.name"}, deeds[i], d),
+			finding: finding(certain, phrase.Quote(file)+", which holds credentials, was opened before a connection to "+phrase.Quote(to)+".", []string{"evt.type", "evt.res", "fd.name"}, deeds[i], d),
 			open:    "That credentials were sent: neither what was read nor what was sent is seen.",
 			level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "Credentials were opened before a connection was made.",
 		}
 		if !deeds[i].isDone() || !d.isDone() {
-			c.finding = finding(likely, "A call to open "+quote(file)+", which holds credentials, came before one to reach "+quote(to)+"; not all results are shown.", []string{"evt.type", "fd.name"}, deeds[i], d)
+			c.finding = finding(likely, "A call to open "+phrase.Quote(file)+", which holds credentials, came before one to reach "+phrase.Quote(to)+"; not all results are shown.", []string{"evt.type", "fd.name"}, deeds[i], d)
 			c.why = "A call to open credentials came before one to reach another host."
 		}
 		return c, true
@@ -176,11 +178,11 @@ func traceRemoved(deeds []deed, i int) (combination, bool) {
 		}
 		evidence := []string{"proc.name", "proc.pname", "evt.type", "fd.name", "proc.cmdline"}
 		c := combination{
-			finding: finding(sure, "After a shell had been at work, "+quote(file)+" was emptied, moved or removed.", append(evidence, "evt.res"), d, deeds[i]),
+			finding: finding(sure, "After a shell had been at work, "+phrase.Quote(file)+" was emptied, moved or removed.", append(evidence, "evt.res"), d, deeds[i]),
 			level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "Traces were removed after a shell had been at work.",
 		}
 		if !deeds[i].isDone() {
-			c.finding = finding(min(sure, likely), "After a shell had been at work, a call came to empty, move or remove "+quote(file)+"; its result is not shown.", evidence, d, deeds[i])
+			c.finding = finding(min(sure, likely), "After a shell had been at work, a call came to empty, move or remove "+phrase.Quote(file)+"; its result is not shown.", evidence, d, deeds[i])
 			c.why = "A call to remove traces came after a shell had been at work."
 		}
 		return c, true

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+
+	"github.com/falco-reporter/falco-reporter/internal/program"
 )
 
 // deed is what the event of one alert did, as far as its fields say.
@@ -117,7 +119,7 @@ func (d deed) program() string {
 		return ""
 	}
 	p := d.view.GetProcess()
-	if isShell(p.GetName()) {
+	if program.IsShell(p.GetName()) {
 		if script := scriptOf(p.GetCommandLine()); script != "" {
 			return script
 		}
@@ -131,7 +133,7 @@ func (d deed) runs(file string) bool {
 		return false
 	}
 	p := d.view.GetProcess()
-	return absolute(p.GetExePath()) == file || absolute(firstWord(p.GetCommandLine())) == file || isShell(p.GetName()) && scriptOf(p.GetCommandLine()) == file
+	return absolute(p.GetExePath()) == file || absolute(firstWord(p.GetCommandLine())) == file || program.IsShell(p.GetName()) && scriptOf(p.GetCommandLine()) == file
 }
 
 // scriptOf is the file that the code of a shell begins with.
@@ -161,7 +163,7 @@ func (d deed) isNewProgram(file string) bool {
 // under which name if it was told one.
 func (d deed) downloads() (saved string, ok bool) {
 	p := d.view.GetProcess()
-	if !d.starts() || !isDownloader(p.GetName()) {
+	if !d.starts() || !program.IsDownloader(p.GetName()) {
 		return "", false
 	}
 	words := strings.Fields(p.GetCommandLine())
@@ -217,7 +219,7 @@ func (d deed) connects() string {
 
 // ofShell reports whether the deed is a shell's or that of a program that a shell started.
 func (d deed) ofShell() bool {
-	return isShell(d.view.GetProcess().GetName()) || isShell(parentOf(d.view).GetName())
+	return program.IsShell(d.view.GetProcess().GetName()) || program.IsShell(parentOf(d.view).GetName())
 }
 
 // removesTrace is the log or history that the event emptied, moved or removed, and how sure that
@@ -236,7 +238,7 @@ func (d deed) removesTrace() (file string, sure pb.Confidence) {
 		return file, certain
 	case redirects(d.view.GetProcess().GetCommandLine(), file):
 		return file, likely
-	case d.indicatorRemoval() && isShell(d.view.GetProcess().GetName()):
+	case d.indicatorRemoval() && program.IsShell(d.view.GetProcess().GetName()):
 		return file, possible // the opinion of the rule's author, and a shell opens files to redirect
 	default:
 		return "", 0

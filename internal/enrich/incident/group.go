@@ -2,11 +2,13 @@ package incident
 
 import (
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // Bounds of what a group keeps.
@@ -232,9 +234,9 @@ func (g *group) skipRevisions(now int64, o *Options) {
 func (g *group) dueFor(o *Options) (why string, closes bool) {
 	switch g.deadline {
 	case g.lastSeen + int64(o.Idle):
-		return "it is closed: no alert came for " + span(int64(o.Idle)), true
+		return "it is closed: no alert came for " + phrase.Span(o.Idle), true
 	case g.firstSeen + int64(o.MaxAge):
-		return "it is closed after " + span(int64(o.MaxAge)) + ": what follows is told apart", true
+		return "it is closed after " + phrase.Span(o.MaxAge) + ": what follows is told apart", true
 	default:
 		return "", false
 	}
@@ -243,7 +245,7 @@ func (g *group) dueFor(o *Options) (why string, closes bool) {
 // growth says how much the group has grown by the time of a revision.
 func growth(g *group, o *Options) string {
 	g.skipRevisions(g.deadline, o)
-	return "it had grown by " + plural(g.total-g.told, "alert") + " " + span(g.deadline-g.firstSeen) + " after the first"
+	return "it had grown by " + phrase.Count(g.total-g.told, "alert") + " " + phrase.Span(time.Duration(g.deadline-g.firstSeen)) + " after the first"
 }
 
 // revise makes the next revision.

@@ -6,6 +6,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // reason is why an alert belongs to a group.
@@ -183,7 +184,7 @@ func (w reason) text(r *pb.Report, otherRule bool) string {
 	case tieSession:
 		return "the same session (" + strconv.FormatInt(p.GetSession().GetId(), 10) + ") in the same container"
 	case tieTerminal:
-		return "the same terminal (" + visible(shorten(p.GetTerminal())) + ") in the same container"
+		return "the same terminal (" + phrase.Visible(phrase.Shorten(p.GetTerminal())) + ") in the same container"
 	case tieNotice:
 		return "the same notice of the same host"
 	case tieKindOf:
@@ -201,7 +202,7 @@ func (w reason) ancestor(r *pb.Report) string {
 		return word
 	}
 	anc := r.GetAncestry()[w.level]
-	return word + " " + quote(anc.GetName()) + " (pid " + strconv.FormatInt(anc.GetPid(), 10) + ")"
+	return word + " " + phrase.Quote(anc.GetName()) + " (pid " + strconv.FormatInt(anc.GetPid(), 10) + ")"
 }
 
 func (w reason) circumstances(r *pb.Report) string {

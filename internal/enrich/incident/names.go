@@ -34,24 +34,6 @@ func isRuntimeName(name string) bool {
 	return strings.HasPrefix(name, "containerd-shim")
 }
 
-// isShell reports whether a name is a shell's.
-func isShell(name string) bool {
-	switch name {
-	case "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash":
-		return true
-	}
-	return false
-}
-
-// isDownloader reports whether a program's work is to fetch files.
-func isDownloader(name string) bool {
-	switch name {
-	case "curl", "wget", "aria2c", "axel", "ftp", "tftp", "scp", "sftp", "rsync":
-		return true
-	}
-	return false
-}
-
 // holdsSecret reports whether reading the file by itself gives away credentials.
 func holdsSecret(file string) bool {
 	switch file {

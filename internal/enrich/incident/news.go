@@ -9,6 +9,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // newsUrgency is the news that an incident became more urgent.
@@ -22,13 +23,13 @@ func (g *group) news(a *alert.Alert, r *pb.Report, x traits) string {
 	case r.GetUrgency().GetLevel() > g.level:
 		return newsUrgency
 	case i < 0:
-		return "another rule fired: " + quote(a.Rule)
+		return "another rule fired: " + phrase.Quote(a.Rule)
 	case outcomeIsNews(g.rules[i].outcomes, r.GetEvent().GetOutcome()):
-		return "the result changed: under " + quote(a.Rule) + " a call " + outcomeText(r)
+		return "the result changed: under " + phrase.Quote(a.Rule) + " a call " + outcomeText(r)
 	case x.user != 0 && len(g.users) > 0 && len(g.users) < maxUsers && !slices.Contains(g.users, x.user):
 		return "another user appeared: " + userName(r)
 	case x.path != 0 && len(g.paths) < maxPaths && !slices.Contains(g.paths, x.path):
-		return "a sensitive path appeared: " + quote(r.GetFile().GetPath())
+		return "a sensitive path appeared: " + phrase.Quote(r.GetFile().GetPath())
 	default:
 		return ""
 	}
@@ -44,9 +45,9 @@ func outcomeText(r *pb.Report) string {
 	case pb.Outcome_OUTCOME_SUCCEEDED:
 		return "succeeded"
 	case pb.Outcome_OUTCOME_REFUSED:
-		return "was refused (" + visible(shorten(r.GetEvent().GetResult())) + ")"
+		return "was refused (" + phrase.Visible(phrase.Shorten(r.GetEvent().GetResult())) + ")"
 	case pb.Outcome_OUTCOME_FAILED:
-		return "failed (" + visible(shorten(r.GetEvent().GetResult())) + ")"
+		return "failed (" + phrase.Visible(phrase.Shorten(r.GetEvent().GetResult())) + ")"
 	case pb.Outcome_OUTCOME_UNSPECIFIED:
 	}
 	return "ended in a way that is not known"
@@ -54,7 +55,7 @@ func outcomeText(r *pb.Report) string {
 
 func userName(r *pb.Report) string {
 	if name := cmp.Or(r.GetUser().GetName(), r.GetKubernetes().GetRequest().GetUser()); name != "" {
-		return quote(name)
+		return phrase.Quote(name)
 	}
 	return "uid " + strconv.FormatUint(uint64(r.GetUser().GetUid()), 10)
 }

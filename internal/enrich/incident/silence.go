@@ -12,6 +12,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 // Silence lowers the urgency of the alerts that it describes to record. It drops nothing.
@@ -141,7 +142,7 @@ func (s *Silence) lower(r *pb.Report) *pb.Report {
 	without := strings.ToLower(strings.TrimPrefix(r.GetUrgency().GetLevel().String(), "URGENCY_LEVEL_"))
 	out.Urgency = &pb.Urgency{
 		Level: pb.UrgencyLevel_URGENCY_LEVEL_RECORD,
-		Why: "Silenced until " + s.Until.UTC().Format(time.DateTime) + " UTC by " + quote(cmp.Or(s.By, "somebody")) + ": " + quote(cmp.Or(s.Why, "no reason given")) +
+		Why: "Silenced until " + s.Until.UTC().Format(time.DateTime) + " UTC by " + phrase.Quote(cmp.Or(s.By, "somebody")) + ": " + phrase.Quote(cmp.Or(s.Why, "no reason given")) +
 			". Without that " + without + ": " + r.GetUrgency().GetWhy(),
 		Late: r.GetUrgency().GetLate(),
 	}

@@ -9,6 +9,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/program"
 )
 
 // tieKind is what a tie between alerts is made of, the strongest first. The numbers are kept in
@@ -274,8 +275,8 @@ func (h *hasher) addEntered(t *ties, a *alert.Alert, r *pb.Report) {
 	if p.Pid != nil || parent == nil {
 		return
 	}
-	entered := isRuntimeName(parent.GetName()) && isShell(p.GetName()) && !startsContainer(a, r)
-	if !entered && !isShell(parent.GetName()) {
+	entered := isRuntimeName(parent.GetName()) && program.IsShell(p.GetName()) && !startsContainer(a, r)
+	if !entered && !program.IsShell(parent.GetName()) {
 		return
 	}
 	name := parent.GetName()
@@ -342,7 +343,7 @@ func (h *hasher) circumstances(r *pb.Report) {
 	h.text(userText(r))
 	h.text(loginText(r))
 	h.text(r.GetProcess().GetTerminal())
-	name := program(r)
+	name := programOf(r)
 	h.text(name)
 	if name != started {
 		h.text(parentOf(r).GetName())
@@ -352,9 +353,9 @@ func (h *hasher) circumstances(r *pb.Report) {
 	}
 }
 
-// program is the name of the program, or, where there is no pid, what all have in common that a
+// programOf is the name of the program, or, where there is no pid, what all have in common that a
 // runtime starts in a container: it goes by several names while it becomes the container's.
-func program(r *pb.Report) string {
+func programOf(r *pb.Report) string {
 	p := r.GetProcess()
 	if parent := parentOf(r); (p == nil || p.Pid == nil) && containerID(r) != "" && parent != nil && isRuntimeName(parent.GetName()) {
 		return started

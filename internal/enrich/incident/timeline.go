@@ -8,6 +8,7 @@ import (
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
+	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
 const (
@@ -46,7 +47,7 @@ func (g *group) timeline() []*pb.TimelineEntry {
 		if len(out) < maxTimeline {
 			out = append(out, &pb.TimelineEntry{
 				Time: timestamppb.New(unix(c.last)), AlertId: string(c.lastID), Rule: c.name, Evidence: []string{"time"},
-				Statement: "The rule " + quote(c.name) + " matched for the last of " + plural(c.count, "time") + ".",
+				Statement: "The rule " + phrase.Quote(c.name) + " matched for the last of " + phrase.Count(c.count, "time") + ".",
 			})
 		}
 	}
@@ -79,9 +80,9 @@ func sameStart(x, y *pb.TimelineEntry) bool {
 // entry is the alert in the timeline: which rule, by what, and about what.
 func (t *telling) entry() *pb.TimelineEntry {
 	r := t.view
-	statement := "The rule " + quote(r.GetRule().GetName()) + " matched"
+	statement := "The rule " + phrase.Quote(r.GetRule().GetName()) + " matched"
 	if r.GetAlertKind() == pb.AlertKind_ALERT_KIND_FALCO_INTERNAL {
-		statement = "Falco gave the notice " + quote(r.GetRule().GetName())
+		statement = "Falco gave the notice " + phrase.Quote(r.GetRule().GetName())
 	}
 	evidence := []string{"time"}
 	detail := func(value, field string) {
@@ -93,7 +94,7 @@ func (t *telling) entry() *pb.TimelineEntry {
 		} else {
 			statement += ", "
 		}
-		statement += quote(value)
+		statement += phrase.Quote(value)
 		evidence = append(evidence, field)
 	}
 	if p := r.GetProcess(); p.GetCommandLine() != "" {
@@ -106,7 +107,7 @@ func (t *telling) entry() *pb.TimelineEntry {
 		detail(fields[name], name)
 	}
 	if fields["fd.name"] == "" && r.GetFile().GetPath() != "" {
-		statement += ", " + quote(r.GetFile().GetPath())
+		statement += ", " + phrase.Quote(r.GetFile().GetPath())
 	}
 	return &pb.TimelineEntry{Time: timestamppb.New(unix(t.at)), Statement: statement + ".", Evidence: evidence, AlertId: string(t.id), Rule: r.GetRule().GetName()}
 }

@@ -3,20 +3,14 @@ package playbook
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
 )
 
-// MaxFileBytes is the most that one playbook file may take in [Load] and [ReadFile].
+// MaxFileBytes is the most that one playbook file may take in [Load].
 const MaxFileBytes = 4 << 20
-
-var (
-	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = fmt.Errorf("larger than %d MiB", MaxFileBytes>>20)
-)
 
 // Load returns the embedded playbooks with those of the paths: files, and directories for
 // their files that end in .yaml or .yml, not below. The playbooks of a later path replace
@@ -50,7 +44,7 @@ func (l *Library) load(paths []string) (*Library, error) {
 
 // addFile adds the playbooks of one file.
 func (l *Library) addFile(name string) error {
-	data, err := ReadFile(name)
+	data, err := userfile.Read(name, MaxFileBytes)
 	if err != nil {
 		return err
 	}
@@ -58,23 +52,6 @@ func (l *Library) addFile(name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
-}
-
-// ReadFile reads a playbook file: a regular one of at most [MaxFileBytes].
-func ReadFile(name string) ([]byte, error) {
-	file, _, err := open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	data, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > MaxFileBytes {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errTooLarge}
-	}
-	return data, nil
 }
 
 // locate finds the files that a path leads to. What is no directory counts as a file, whether
@@ -93,22 +70,4 @@ func locate(name string) ([]string, error) {
 		}
 	}
 	return files, err
-}
-
-// open opens a file and describes it. Only a regular file opens, and a pipe in its place does
-// not block.
-func open(name string) (*os.File, fs.FileInfo, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the files
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: name, Err: errNotRegular}
-	}
-	if err != nil {
-		_ = file.Close() // nothing was written
-		return nil, nil, err
-	}
-	return file, info, nil
 }

@@ -14,7 +14,7 @@
 //
 // A Library is immutable once built and may be used concurrently. [Watcher] loads again when
 // the files change, by looking at them every few seconds. The package starts no goroutine:
-// whoever calls [Watcher.Run] owns it. A file takes at most [MaxFileBytes].
+// whoever calls the Watcher's Run owns it. A file takes at most [MaxFileBytes].
 package playbook
 
 import (

@@ -7,6 +7,8 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
+
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
@@ -33,7 +35,7 @@ func documents(data []byte) (docs []*yaml.Node, err error) {
 	if !utf8.Valid(data) {
 		return nil, errNotText
 	}
-	if separators(data) > maxSeparators {
+	if userfile.YAMLSeparators(data) > maxSeparators {
 		return nil, errTooDense
 	}
 	// The library panics where it finds itself in a state it thought impossible.
@@ -56,23 +58,6 @@ func documents(data []byte) (docs []*yaml.Node, err error) {
 		}
 		docs = append(docs, doc)
 	}
-}
-
-// separators counts what can separate two YAML nodes, generously.
-func separators(data []byte) int {
-	n := bytes.Count(data, []byte("\n..."))
-	for i, c := range data {
-		switch c {
-		case ',', '[', '{':
-			n++
-		case '-', ':', '?':
-			if i+1 == len(data) || bytes.IndexByte([]byte(" \t\r\n[{\"'"), data[i+1]) >= 0 {
-				n++
-			}
-		default:
-		}
-	}
-	return n
 }
 
 // contents are the items of all documents of a file.

@@ -1,14 +1,10 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 )
 
 // maxFiles bounds how many files the paths may lead to.
@@ -18,11 +14,6 @@ const maxFiles = 4096
 func DefaultPaths() []string {
 	return []string{"/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"}
 }
-
-var (
-	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = fmt.Errorf("larger than %d MiB", MaxFileBytes>>20)
-)
 
 // located is a rule file that the paths lead to.
 type located struct {
@@ -76,39 +67,4 @@ func ruleFiles(dir string) ([]string, error) {
 		}
 	}
 	return names, err
-}
-
-// open opens the file and describes it. Only a regular file opens, and a pipe in its place
-// does not block.
-func (f located) open() (*os.File, fs.FileInfo, error) {
-	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: f.path, Err: errNotRegular}
-	}
-	if err != nil {
-		_ = file.Close() // nothing was written
-		return nil, nil, err
-	}
-	return file, info, nil
-}
-
-// read returns the bytes of the file.
-func (f located) read() ([]byte, error) {
-	file, _, err := f.open()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	data, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > MaxFileBytes {
-		return nil, &fs.PathError{Op: "read", Path: f.path, Err: errTooLarge}
-	}
-	return data, nil
 }

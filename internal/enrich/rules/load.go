@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
 )
 
 const (
@@ -70,7 +72,7 @@ type note struct {
 
 // load applies one file: all of it, or nothing when it is no rule file.
 func (l *loader) load(f located) error {
-	data, err := f.read()
+	data, err := userfile.Read(f.path, MaxFileBytes)
 	if err != nil {
 		if f.optional {
 			l.log.Debug("default rule file not read", "file", f.path, "error", err)
