@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/falco-reporter/falco-reporter/internal/consumer/falcogrpc"
 	"github.com/falco-reporter/falco-reporter/internal/doctor"
-	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry"
 )
 
 // exitWarned is doctor's exit status if the worst finding is a warning.
@@ -75,7 +73,6 @@ func examine(cmd *cobra.Command, f *doctorFlags) error {
 		return usageError{err}
 	}
 	f.options.Say = func(text string) { _, _ = fmt.Fprintln(cmd.ErrOrStderr(), text) }
-	f.options.Layers = layers
 	findings := doctor.Run(cmd.Context(), f.options)
 	worst := doctor.Worst(findings)
 	if err := printFindings(cmd, findings, worst, f.output); err != nil {
@@ -89,28 +86,6 @@ func examine(cmd *cobra.Command, f *doctorFlags) error {
 	default:
 		return exitError{exitFailed}
 	}
-}
-
-// layersTimeout bounds the look at what chains of processes can be read from.
-const layersTimeout = 5 * time.Second
-
-// layers tells what chains of processes could be read from by whoever runs this.
-func layers(ctx context.Context) ([]doctor.Layer, error) {
-	ctx, cancel := context.WithTimeout(ctx, layersTimeout)
-	defer cancel()
-	tracker := ancestry.New(ancestry.Options{ProcessTable: true, Procfs: true})
-	ended := make(chan error, 1)
-	go func() { ended <- tracker.Run(ctx) }()
-	select {
-	case <-tracker.Ready():
-	case <-ctx.Done():
-	}
-	var out []doctor.Layer
-	for _, l := range tracker.Status().GetLayers() {
-		out = append(out, doctor.Layer{Name: l.GetName(), Live: l.GetLive(), Reason: l.GetReason()})
-	}
-	cancel()
-	return out, <-ended
 }
 
 // complete checks the flags, all of them.

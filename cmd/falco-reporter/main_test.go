@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 // other.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			// As root, the journal would otherwise be the machine's.
 			env.Setenv("STATE_DIRECTORY", filepath.Join(env.WorkDir, "state"))

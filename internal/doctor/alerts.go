@@ -18,6 +18,8 @@ import (
 const (
 	// maxTail is how much of the end of the alerts file is looked at: some 200 alerts.
 	maxTail = 512 << 10
+	// manyAlerts in a row tell how Falco is set up now, whatever came before.
+	manyAlerts = 20
 	// maxRotationBytes bounds a file of logrotate.
 	maxRotationBytes = 256 << 10
 )
@@ -27,6 +29,7 @@ type recent struct {
 	err      error // why they could not be read
 	alerts   int   // those of system calls
 	withPid  int   // and those of them that carry pid, start and parent
+	newest   int   // how many of those came last, without another between
 	other    int   // lines that are no alerts
 	hostname string
 }
@@ -59,6 +62,9 @@ func (d *examination) readAlerts() {
 		d.recent.alerts++
 		if carriesPid(a) {
 			d.recent.withPid++
+			d.recent.newest++
+		} else {
+			d.recent.newest = 0
 		}
 	}
 }
@@ -264,12 +270,17 @@ func hasWord(text, word string) bool {
 func (d *examination) checkPids() {
 	const check = "pids in alerts"
 	remedy := "falco-reporter setup falco"
-	if n := d.recent.alerts; n > 0 {
-		if d.recent.withPid == n {
-			d.add(check, OK, "", "all of the last %d alerts of system calls in %s carry pid, start and parent", n, falcoconf.Show(d.AlertsFile))
-			return
+	if r := d.recent; r.alerts > 0 {
+		path := falcoconf.Show(d.AlertsFile)
+		switch {
+		case r.withPid == r.alerts:
+			d.add(check, OK, "", "all of the last %d alerts of system calls in %s carry pid, start and parent", r.alerts, path)
+		case r.newest > 0 && (r.newest == r.withPid || r.newest >= manyAlerts):
+			// Those before are of before Falco was told to.
+			d.add(check, OK, "", "the last %d alerts of system calls in %s carry pid, start and parent; some before them do not", r.newest, path)
+		default:
+			d.add(check, Warn, remedy, "%d of the last %d alerts of system calls in %s carry pid, start and parent", r.withPid, r.alerts, path)
 		}
-		d.add(check, Warn, remedy, "%d of the last %d alerts of system calls in %s carry pid, start and parent", d.recent.withPid, n, falcoconf.Show(d.AlertsFile))
 		return
 	}
 	if d.conf == nil {

@@ -148,56 +148,50 @@ func state(s pb.InputState) string {
 }
 
 // checkLayers tells which sources of the chain of processes can be had.
-func (d *examination) checkLayers(ctx context.Context) {
+func (d *examination) checkLayers() {
 	const check = "ancestry"
-	pid, who := os.Getpid(), "doctor"
-	if d.daemon.running {
-		pid, who = d.daemon.pid, "our daemon"
-	}
-	held := "capabilities unknown"
-	if c, err := capabilitiesOf(pid); err == nil {
-		held = fmt.Sprintf("%s has CAP_NET_ADMIN: %s, CAP_SYS_PTRACE: %s", who, yesNo(c.netAdmin), yesNo(c.sysPtrace))
-	}
-	layers, err := d.layers(ctx)
-	if err != nil {
-		d.add(check, Warn, "", "%s; %s", held, falcoconf.Show(err.Error()))
+	remedy := "falco-reporter setup falco, or give the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE (packaging/systemd/falco-reporter-ancestry.conf)"
+	carried := d.statusOf("pids in alerts") == OK
+	if !d.daemon.running {
+		// Doctor itself may be root, and say nothing of what the daemon will be allowed.
+		if carried {
+			d.add(check, OK, "", "alerts carry pids; whether our daemon can look at processes as well is known when it runs")
+		} else {
+			d.add(check, Warn, remedy, "alerts do not carry pids for certain, and whether our daemon can look at processes is known only when it runs")
+		}
 		return
 	}
-	var seen []string
-	live := 0
-	for _, l := range layers {
-		if l.Live {
-			live++
-			seen = append(seen, falcoconf.Show(l.Name)+" live")
-			continue
-		}
-		seen = append(seen, falcoconf.Show(l.Name)+" not ("+falcoconf.Show(l.Reason)+")")
+	held := "capabilities unknown"
+	if c, err := capabilitiesOf(d.daemon.pid); err == nil {
+		held = fmt.Sprintf("our daemon has CAP_NET_ADMIN: %s, CAP_SYS_PTRACE: %s", yesNo(c.netAdmin), yesNo(c.sysPtrace))
+	}
+	seen := []string{held}
+	whole := true
+	for _, l := range d.daemon.status.GetAncestry().GetLayers() {
+		whole = whole && l.GetLive()
+		seen = append(seen, describe(l))
 	}
 	// The alerts' own fields are the layer that needs nothing. The others are opt-in: without
 	// them nothing is wrong, unless alerts carry no pids either.
-	if carried := d.statusOf("pids in alerts") == OK; !carried && live < len(layers) || len(layers) == 0 && !carried {
-		d.add(check, Warn, "falco-reporter setup falco, or give the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE",
-			"%s; %s", held, strings.Join(append(seen, "alerts do not carry pids for certain: chains of processes have gaps"), ", "))
+	if !carried && !whole {
+		d.add(check, Warn, remedy, "%s", strings.Join(append(seen, "alerts do not carry pids for certain: chains of processes have gaps"), "; "))
 		return
 	}
-	d.add(check, OK, "", "%s", strings.Join(append([]string{held}, seen...), "; "))
+	d.add(check, OK, "", "%s", strings.Join(seen, "; "))
 }
 
-// layers asks whoever knows.
-func (d *examination) layers(ctx context.Context) ([]Layer, error) {
-	if s := d.daemon.status.GetAncestry().GetLayers(); len(s) > 0 {
-		var out []Layer
-		for _, l := range s {
-			out = append(out, Layer{Name: l.GetName(), Live: l.GetLive(), Reason: l.GetReason()})
-		}
-		return out, nil
+// describe says whether a layer is live, and what is missing of it.
+func describe(l *pb.AncestryLayer) string {
+	text := falcoconf.Show(l.GetName())
+	if !l.GetLive() {
+		text += " not"
+	} else {
+		text += " live"
 	}
-	if d.Layers == nil {
-		return nil, nil
+	if reason := l.GetReason(); reason != "" {
+		text += " (" + falcoconf.Show(reason) + ")"
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return d.Layers(ctx)
+	return text
 }
 
 // statusOf is the status of a check that was made before.

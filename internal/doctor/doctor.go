@@ -66,14 +66,6 @@ func Worst(findings []Finding) Status {
 	return worst
 }
 
-// Layer is one source of the chain of processes.
-type Layer struct {
-	Name string
-	Live bool
-	// Reason is why it is not live.
-	Reason string
-}
-
 // Options say what to look at.
 type Options struct {
 	// Falco is the address of Falco's gRPC server: unix:///PATH or HOST:PORT; FalcoTLS is for
@@ -95,9 +87,6 @@ type Options struct {
 	// User is whom the daemon runs as; empty is that of the running daemon, or falco-reporter,
 	// or us.
 	User string
-	// Layers tells which sources of the chain of processes can be had here; nil leaves it to
-	// the running daemon.
-	Layers func(ctx context.Context) ([]Layer, error)
 	// Live waits for an alert, for at most Timeout, telling what to do through Say.
 	Live    bool
 	Timeout time.Duration
@@ -134,7 +123,7 @@ func run(ctx context.Context, o Options, clock func() (bool, error)) []Finding {
 	d.checkPids()
 	d.checkRuleFiles()
 	d.checkDaemon()
-	d.checkLayers(ctx)
+	d.checkLayers()
 	d.checkClock()
 	d.checkHostname()
 	if d.StateDir != "" {

@@ -255,6 +255,43 @@ func TestMissingUser(t *testing.T) {
 	}
 }
 
+// TestPidsInTheNewestAlerts: what counts is how Falco is set up now.
+func TestPidsInTheNewestAlerts(t *testing.T) {
+	bare := strings.ReplaceAll(inOrder, "proc.pid", "proc.x")
+	for name, tc := range map[string]struct {
+		alerts string
+		want   Status
+	}{
+		"set up since":    {bare + bare + inOrder, OK},
+		"no longer":       {inOrder + inOrder + bare, Warn},
+		"not all":         {inOrder + bare + inOrder, Warn},
+		"for a long time": {inOrder + bare + strings.Repeat(inOrder, manyAlerts), OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := install(t, falcoconf.InputFile)
+			i.write(t, falcoconf.DefaultAlertsFile, tc.alerts)
+			if f := i.examine(t)["pids in alerts"]; f.Status != tc.want {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
+// TestLayers: what is known of the layers is the daemon's, and what a live one lacks is told.
+func TestLayers(t *testing.T) {
+	i := install(t, falcoconf.InputFile)
+	i.write(t, falcoconf.DefaultAlertsFile, inOrder)
+	if f := i.examine(t)["ancestry"]; f.Status != OK || !strings.Contains(f.Seen, "when it runs") {
+		t.Errorf("without a daemon: %+v", f)
+	}
+	status := fine()
+	status.Ancestry.Layers[1] = &pb.AncestryLayer{Name: "procfs", Live: true, Reason: "executables cannot be read"}
+	i.daemon(t, status)
+	if f := i.examine(t)["ancestry"]; f.Status != OK || !strings.Contains(f.Seen, "procfs live (executables cannot be read)") {
+		t.Errorf("with a daemon: %+v", f)
+	}
+}
+
 // TestStartDaemon names the unit only where there is one.
 func TestStartDaemon(t *testing.T) {
 	dir := t.TempDir()

@@ -48,11 +48,15 @@ func (p *planner) fileAccess(path string) {
 func (p *planner) unitStep(title, text, content string) Step {
 	unit := p.conf.Unit()
 	return Step{
-		Title: title, Text: text,
+		Title: title, Text: text + " The group must be there first: systemd starts no unit whose group does not exist.",
 		Files:    []Document{{Path: "/etc/systemd/system/" + unit + ".d/falco-reporter.conf", Content: content}},
-		Commands: []string{"systemctl daemon-reload", "systemctl restart " + unit},
+		Commands: []string{makeGroup, "systemctl daemon-reload", "systemctl restart " + unit},
 	}
 }
+
+// makeGroup makes our group, if it is not there yet: systemd does not start a unit whose group
+// does not exist, and that unit is Falco's.
+const makeGroup = "getent group " + User + " || groupadd --system " + User
 
 // rotation keeps the file from growing for ever, in a way that loses nothing.
 func (p *planner) rotation(path string, keepAlive bool) {
@@ -68,7 +72,7 @@ func (p *planner) rotation(path string, keepAlive bool) {
 		Path: "/etc/logrotate.d/falco-reporter",
 		Content: logrotateQuote(path) + " {\n    daily\n    rotate 7\n    missingok\n    notifempty\n    compress\n    delaycompress\n" +
 			"    create 0640 root " + User + "\n" + script + "}\n",
-	}}, Commands: []string{"logrotate --debug /etc/logrotate.d/falco-reporter"}})
+	}}, Commands: []string{makeGroup, "logrotate --debug /etc/logrotate.d/falco-reporter"}})
 }
 
 // logrotateQuote is a path for logrotate, which takes double quotes around blanks.
