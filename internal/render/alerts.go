@@ -9,6 +9,9 @@ import (
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
+// maxCounted is up to how many distinct targets the schema has counted; more are estimated.
+const maxCounted = 1000
+
 // layAlerts lays out the alerts of a report that has more than one: how many of each rule, and
 // some of them.
 func layAlerts(groups []*pb.AlertGroup, n numbering) []block {
@@ -19,8 +22,8 @@ func layAlerts(groups []*pb.AlertGroup, n numbering) []block {
 	for _, a := range groups {
 		o := a.GetOccurrences()
 		count := line{}.words(strconv.FormatUint(o.GetCount(), 10))
-		if o.GetDistinct() > 1 {
-			count = count.words(" (" + strconv.FormatUint(o.GetDistinct(), 10) + " targets)")
+		if n := o.GetDistinct(); n > 1 {
+			count = count.words(" (" + choose(n > maxCounted, "about ", "") + strconv.FormatUint(n, 10) + " targets)")
 		}
 		g.rows = append(g.rows, []line{
 			line{}.value(a.GetRule()),
