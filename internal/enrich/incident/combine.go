@@ -2,7 +2,6 @@ package incident
 
 import (
 	"cmp"
-	"path"
 	"slices"
 	"strings"
 
@@ -66,8 +65,8 @@ func finding(c pb.Confidence, statement string, evidence []string, of ...deed) *
 
 // droppedProgram: a file was created, made executable, and executed.
 func droppedProgram(deeds []deed, i int) (combination, bool) {
-	file, field := deeds[i].creates()
-	if file == "" {
+	made, ok := deeds[i].creates()
+	if !ok {
 		return combination{}, false
 	}
 	var changed, ran *deed
@@ -75,45 +74,65 @@ func droppedProgram(deeds []deed, i int) (combination, bool) {
 		d := &deeds[i+1+j]
 		switch {
 		case !d.belongs(deeds[i]):
-		case changed == nil && ran == nil && d.makesExecutable() == file:
+		case changed == nil && ran == nil && d.makesExecutable() == made.file:
 			changed = d
-		case changed != nil && ran == nil && d.runs(file):
+		case changed != nil && ran == nil && d.runs(made.file):
 			ran = d
 		}
 	}
 	if changed == nil {
 		return combination{}, false
 	}
-	evidence := []string{"evt.type", field, "evt.arg.filename", "evt.arg.mode"}
+	name := phrase.Quote(made.file)
+	evidence := slices.Concat([]string{"evt.type"}, made.evidence, []string{changed.fileField(), "evt.arg.mode"})
+	done, sure := made.done && changed.isDone(), certain
+	if strings.HasPrefix(made.call, "create") && !made.new {
+		sure = likely // it was there before, perhaps, and was emptied or added to
+	}
 	if ran == nil {
 		c := combination{
-			finding: finding(certain, phrase.Quote(file)+" was created and then made executable.", append(evidence, "evt.res"), deeds[i], *changed),
-			open:    "That " + phrase.Quote(file) + " was executed: no alert shows it.",
-			level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "A file was created and made executable.",
+			finding: finding(sure, name+" "+made.how+", then made executable.", unique(append(evidence, "evt.res")), deeds[i], *changed),
+			open:    "That " + name + " was executed: no alert shows it.",
+			level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "A file " + made.how + " and made executable.",
 		}
-		if !deeds[i].isDone() || !changed.isDone() {
-			c.finding = finding(likely, "Calls to create "+phrase.Quote(file)+" and to make it executable came in this order; not all results are shown.", evidence, deeds[i], *changed)
-			c.why = "Calls to create a file and to make it executable."
+		if sure != certain {
+			c.open = "That " + name + " was new or was executed."
+		}
+		if !done {
+			c.finding = finding(likely, "Calls to "+made.call+name+" and to make it executable came in this order; not all results are shown.", unique(evidence), deeds[i], *changed)
+			c.why = "Calls to " + made.call + "a file and to make it executable."
 		}
 		return c, true
 	}
 	evidence = append(evidence, "proc.exepath", "proc.cmdline")
 	c := combination{
-		finding: finding(certain, phrase.Quote(file)+" was created, then made executable, then executed.", evidence, deeds[i], *changed, *ran),
-		level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "A file was created, made executable and executed.",
+		finding: finding(sure, name+" "+made.how+", then made executable, then executed.", unique(append(evidence, "evt.res")), deeds[i], *changed, *ran),
+		level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "A file " + made.how + ", made executable and executed.",
 	}
-	// What runs from a path was there and executable, whether or not the results are shown.
-	if absolute(ran.view.GetProcess().GetExePath()) != file && (!deeds[i].isDone() || !changed.isDone() || !ran.isDone()) {
-		c.finding = finding(likely, "Calls to create "+phrase.Quote(file)+", to make it executable and to execute it came in this order; not all results are shown.", evidence, deeds[i], *changed, *ran)
-		c.why = "Calls to create a file, to make it executable and to execute it."
+	if sure != certain {
+		c.open = "That " + name + " was new: it may have been there."
+	}
+	// What runs from a path was executed, whether or not the result is shown.
+	if !done || !ran.isDone() && absolute(ran.view.GetProcess().GetExePath()) != made.file {
+		c.finding = finding(likely, "Calls to "+made.call+name+", to make it executable and to execute it came in this order; not all results are shown.", unique(evidence), deeds[i], *changed, *ran)
+		c.why = "Calls to " + made.call + "a file, to make it executable and to execute it."
 	}
 	return c, true
+}
+
+// unique are the fields of an evidence without repetitions.
+func unique(fields []string) []string {
+	var out []string
+	for _, f := range fields {
+		out = add(out, f, len(fields))
+	}
+	return out
 }
 
 // downloadThenProgram: a tool was told to save a file from the network, and then a program ran
 // that is that file, or that was not there before.
 func downloadThenProgram(deeds []deed, i int) (combination, bool) {
-	saved, ok := deeds[i].downloads()
+	x, ok := deeds[i].downloads()
 	if !ok {
 		return combination{}, false
 	}
@@ -123,16 +142,22 @@ func downloadThenProgram(deeds []deed, i int) (combination, bool) {
 		if file == "" || !d.belongs(deeds[i]) {
 			continue
 		}
-		if saved != "" && (file == saved || !strings.HasPrefix(saved, "/") && path.Base(file) == path.Base(saved)) {
+		if saved := x.savedAs(file); saved != "" {
+			if x.placed {
+				evidence = append(evidence, "proc.cwd")
+			}
 			return combination{
 				finding: finding(likely, "A download was to be saved as "+phrase.Quote(saved)+", and then "+phrase.Quote(file)+" was executed.", evidence, deeds[i], d),
 				open:    "That what was executed is what was downloaded: only the names agree.",
 				level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "What a download was saved as was executed.",
 			}, true
 		}
-		if saved == "" && d.isNewProgram(file) {
+	}
+	for _, d := range deeds[i+1:] {
+		// A name that the tool was told is that of no other file.
+		if file := d.program(); !x.told && strings.HasPrefix(file, "/") && d.belongs(deeds[i]) && d.isNewProgram(file) {
 			return combination{
-				finding: finding(possible, "After a download ("+phrase.Quote(deeds[i].view.GetProcess().GetCommandLine())+"), "+phrase.Quote(file)+" was executed: perhaps what was downloaded.", evidence, deeds[i], d),
+				finding: finding(possible, "After a download tool was started ("+phrase.Quote(deeds[i].view.GetProcess().GetCommandLine())+"), "+phrase.Quote(file)+" was executed: perhaps what it fetched.", evidence, deeds[i], d),
 				level:   pb.UrgencyLevel_URGENCY_LEVEL_TODAY, why: "A program ran that may have been downloaded.",
 			}, true
 		}
@@ -140,24 +165,26 @@ func downloadThenProgram(deeds []deed, i int) (combination, bool) {
 	return combination{}, false
 }
 
-// secretThenConnection: a file with credentials was opened, and then a connection was made.
+// secretThenConnection: a file with credentials was opened, and then a connection was made. That
+// the file holds them is told by its name alone.
 func secretThenConnection(deeds []deed, i int) (combination, bool) {
-	file := deeds[i].opensSecret()
+	file := deeds[i].readsSecret()
 	if file == "" {
 		return combination{}, false
 	}
 	for _, d := range deeds[i+1:] {
-		to := d.connects()
+		to, field := d.connects()
 		if to == "" || !d.belongs(deeds[i]) {
 			continue
 		}
+		evidence := unique([]string{"evt.type", deeds[i].fileField(), field})
 		c := combination{
-			finding: finding(certain, phrase.Quote(file)+", which holds credentials, was opened before a connection to "+phrase.Quote(to)+".", []string{"evt.type", "evt.res", "fd.name"}, deeds[i], d),
+			finding: finding(likely, phrase.Quote(file)+", which holds credentials, was opened before a connection to "+phrase.Quote(to)+".", append(evidence, "evt.res"), deeds[i], d),
 			open:    "That credentials were sent: neither what was read nor what was sent is seen.",
 			level:   pb.UrgencyLevel_URGENCY_LEVEL_PAGE, why: "Credentials were opened before a connection was made.",
 		}
 		if !deeds[i].isDone() || !d.isDone() {
-			c.finding = finding(likely, "A call to open "+phrase.Quote(file)+", which holds credentials, came before one to reach "+phrase.Quote(to)+"; not all results are shown.", []string{"evt.type", "fd.name"}, deeds[i], d)
+			c.finding = finding(likely, "A call to open "+phrase.Quote(file)+", which holds credentials, came before one to reach "+phrase.Quote(to)+"; not all results are shown.", evidence, deeds[i], d)
 			c.why = "A call to open credentials came before one to reach another host."
 		}
 		return c, true

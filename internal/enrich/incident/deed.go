@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -75,24 +76,87 @@ func (d deed) chain() []process {
 	return out
 }
 
-// creates is the file that the event created, and the field that says so.
-func (d deed) creates() (file, field string) {
-	if !d.happened() {
-		return "", ""
-	}
-	args := d.view.GetEvent().GetArguments()
-	switch {
-	case d.call() == "creat":
-		return d.file(), "fd.name"
-	case strings.HasPrefix(d.call(), "open"):
-		// A mode is given for a file that is to be created, and for no other.
-		if mode := strings.Trim(cmp.Or(args["mode"], d.view.GetFile().GetMode()), "0"); mode != "" || strings.Contains(args["flags"], "O_CREAT") {
-			return d.file(), "evt.arg.name"
+// fileField is the field that the path of the event's file stands in.
+func (d deed) fileField() string {
+	args, file := d.view.GetEvent().GetArguments(), d.view.GetFile().GetPath()
+	for _, name := range [...]string{"path", "oldpath", "filename", "name"} {
+		if args[name] == file && file != "" {
+			return "evt.arg." + name
 		}
-	case strings.HasPrefix(d.call(), "rename"), strings.HasPrefix(d.call(), "link"):
-		return absolute(d.view.GetFile().GetNewPath()), "evt.arg.newpath"
 	}
-	return "", ""
+	if strings.HasPrefix(d.call(), "unlink") || strings.HasPrefix(d.call(), "rename") {
+		return "evt.args"
+	}
+	return "fd.name"
+}
+
+// creation is how a file may have come to be.
+type creation struct {
+	file     string
+	evidence []string
+	// how says it of the file, call of the system call for it.
+	how, call string
+	// done is whether the call succeeded, new whether nothing was there before.
+	done, new bool
+}
+
+// creates is the file that the event created, or would have if nothing had been there.
+func (d deed) creates() (creation, bool) {
+	if !d.happened() {
+		return creation{}, false
+	}
+	c := creation{done: d.isDone()}
+	switch call := d.call(); {
+	case call == "creat", strings.HasPrefix(call, "open"):
+		c.file, c.evidence = d.file(), []string{d.fileField()}
+		if !d.opensToCreate(&c) {
+			return creation{}, false
+		}
+	case strings.HasPrefix(call, "rename"):
+		c.file, c.evidence, c.how, c.call = absolute(d.view.GetFile().GetNewPath()), []string{d.newPathField()}, "was put in place by a rename", "rename a file to "
+	case strings.HasPrefix(call, "link"):
+		c.file, c.evidence, c.how, c.call = absolute(d.view.GetFile().GetNewPath()), []string{d.newPathField()}, "was put in place by a link", "link a file to "
+	}
+	return c, c.file != ""
+}
+
+// opensToCreate says of an open whether it was to create its file and whether it did. creat and
+// O_CREAT take a file that was there as well: only what Falco adds tells (O_F_CREATED, which the
+// kernel knows), or a success with O_EXCL.
+func (d deed) opensToCreate(c *creation) bool {
+	args := d.view.GetEvent().GetArguments()
+	flags := strings.Split(args["flags"], "|")
+	has := func(flag string) bool { return slices.Contains(flags, flag) }
+	// A mode is given for a file that is to be created, and for no other.
+	mode := strings.Trim(cmp.Or(args["mode"], d.view.GetFile().GetMode()), "0")
+	switch {
+	case has("O_TMPFILE"):
+		return false // a file without a name: the path is its folder's
+	case has("O_F_CREATED"), has("O_EXCL") && has("O_CREAT") && c.done:
+		c.new, c.evidence = true, append(c.evidence, "evt.arg.flags")
+	case d.created:
+		c.new, c.evidence = true, append(c.evidence, "evt.is_open_create")
+	case has("O_CREAT"):
+		c.evidence = append(c.evidence, "evt.arg.flags")
+	case d.call() == "creat":
+	case mode != "":
+		c.evidence = append(c.evidence, "evt.arg.mode")
+	default:
+		return false
+	}
+	c.how, c.call, c.done = "was opened for creation", "create ", c.done || c.new
+	if c.new {
+		c.how = "was created"
+	}
+	return true
+}
+
+// newPathField is the field that the new path of a rename or link stands in.
+func (d deed) newPathField() string {
+	if d.view.GetEvent().GetArguments()["newpath"] != "" {
+		return "evt.arg.newpath"
+	}
+	return "evt.args"
 }
 
 // makesExecutable is the file that the event made executable.
@@ -113,18 +177,13 @@ func (d deed) makesExecutable() string {
 func (d deed) starts() bool { return d.happened() && (d.call() == "execve" || d.call() == "execveat") }
 
 // program is the file that the event executed: the program, or the script that a shell was
-// started for.
+// started for, which is relative if its folder is not known.
 func (d deed) program() string {
 	if !d.starts() {
 		return ""
 	}
 	p := d.view.GetProcess()
-	if program.IsShell(p.GetName()) {
-		if script := scriptOf(p.GetCommandLine()); script != "" {
-			return script
-		}
-	}
-	return cmp.Or(absolute(p.GetExePath()), absolute(firstWord(p.GetCommandLine())))
+	return cmp.Or(scriptOf(p), absolute(p.GetExePath()), absolute(firstWord(p.GetCommandLine())))
 }
 
 // runs reports whether the event executed the file.
@@ -133,13 +192,35 @@ func (d deed) runs(file string) bool {
 		return false
 	}
 	p := d.view.GetProcess()
-	return absolute(p.GetExePath()) == file || absolute(firstWord(p.GetCommandLine())) == file || program.IsShell(p.GetName()) && scriptOf(p.GetCommandLine()) == file
+	return absolute(p.GetExePath()) == file || absolute(firstWord(p.GetCommandLine())) == file || scriptOf(p) == file
 }
 
-// scriptOf is the file that the code of a shell begins with.
-func scriptOf(command string) string {
-	_, code, _ := strings.Cut(command, " ")
-	return absolute(firstWord(strings.TrimLeft(strings.TrimPrefix(code, "-c "), `"' `)))
+// scriptOf is the file that a shell was told to run, or that its code begins with. A script that
+// was started by itself has its own name, and the shell's as its program.
+func scriptOf(p *pb.Process) string {
+	if !program.IsShell(p.GetName()) && !program.IsShell(path.Base(p.GetExePath())) {
+		return ""
+	}
+	_, rest, _ := strings.Cut(p.GetCommandLine(), " ")
+	isCode := false
+	for !isCode && strings.HasPrefix(rest, "-") {
+		option, after, _ := strings.Cut(rest, " ")
+		if strings.Trim(option[1:], "efilnuvxc") != "" {
+			return "" // another option, perhaps with a value
+		}
+		isCode, rest = strings.Contains(option, "c"), after
+	}
+	file := firstWord(strings.TrimLeft(rest, `"' `))
+	switch {
+	case strings.HasPrefix(file, "/"):
+		return path.Clean(file)
+	case file == "", isCode && !strings.Contains(file, "/"):
+		return "" // in code, a name without a folder is a command
+	case strings.HasPrefix(p.GetWorkingDirectory(), "/"):
+		return path.Join(p.GetWorkingDirectory(), file)
+	default:
+		return file
+	}
 }
 
 func firstWord(s string) string {
@@ -159,62 +240,68 @@ func (d deed) isNewProgram(file string) bool {
 	return containerID(d.view) != "" && (p.GetExeUpperLayer() || slices.Contains(p.GetExeFlags(), "EXE_UPPER_LAYER"))
 }
 
-// downloads reports whether the event started a tool that saves a file from the network, and
-// under which name if it was told one.
-func (d deed) downloads() (saved string, ok bool) {
-	p := d.view.GetProcess()
-	if !d.starts() || !program.IsDownloader(p.GetName()) {
-		return "", false
-	}
-	words := strings.Fields(p.GetCommandLine())
-	for i, word := range words[:max(len(words)-1, 0)] {
-		next := strings.Trim(words[i+1], `"'`)
-		switch {
-		case i == 0:
-		case p.GetName() == "curl" && (word == "-o" || word == "--output"), p.GetName() == "wget" && (word == "-O" || word == "--output-document"):
-			if next == "-" || next == "/dev/null" || next == "/dev/stdout" {
-				return "", false
-			}
-			return next, true
-		}
-	}
-	if p.GetName() != "curl" {
-		return "", true
-	}
-	named := slices.ContainsFunc(words[min(1, len(words)):], func(w string) bool {
-		return w == "--remote-name" || len(w) > 1 && w[0] == '-' && w[1] != '-' && strings.Contains(w, "O")
-	})
-	return "", named // curl prints what it fetches unless it is told to save it
-}
-
-// opensSecret is the file with credentials that the event opened.
-func (d deed) opensSecret() string {
-	if file := d.file(); d.happened() && strings.HasPrefix(d.call(), "open") && holdsSecret(file) {
+// readsSecret is the file with credentials that the event opened, unless only for writing.
+func (d deed) readsSecret() string {
+	if file := d.file(); d.happened() && strings.HasPrefix(d.call(), "open") && holdsCredentials(file) && !d.onlyWrites() {
 		return file
 	}
 	return ""
 }
 
-// connects is where the event sent something or connected to, if that is not this machine.
-func (d deed) connects() string {
+// onlyWrites reports whether the flags of an open say that it is for writing alone.
+func (d deed) onlyWrites() bool {
+	flags := strings.Split(d.view.GetEvent().GetArguments()["flags"], "|")
+	return slices.Contains(flags, "O_WRONLY") && !slices.Contains(flags, "O_RDONLY") && !slices.Contains(flags, "O_RDWR")
+}
+
+// dnsPort is where names are looked up.
+const dnsPort = 53
+
+// connects is where the event sent something or connected to, if that is not this machine, and
+// the field that says so. To ask for the address of a name comes before nearly every connection
+// and is none; over TCP, which is rare for that, it counts.
+func (d deed) connects() (to, field string) {
 	switch d.call() {
 	case "connect", "sendto", "sendmsg", "sendmmsg":
 	default:
-		return ""
+		return "", ""
 	}
 	n := d.view.GetNetwork()
-	if !d.happened() || n == nil {
-		return ""
+	if !d.happened() || n == nil || n.GetFamily() == "unix" {
+		return "", ""
 	}
-	end := n.GetServer()
+	end, field := n.GetServer(), "fd.sip"
 	if end.GetAddress() == "" {
-		end = n.GetRemote()
+		end, field = n.GetRemote(), "fd.rip"
 	}
-	addr, err := netip.ParseAddr(end.GetAddress())
-	if err != nil || addr.Unmap().IsLoopback() || addr.IsUnspecified() {
-		return ""
+	address, port := farEnd(n.GetConnection())
+	if end.GetAddress() == "" {
+		field = "fd.name"
+	} else {
+		address = end.GetAddress()
 	}
-	return cmp.Or(end.GetName(), addr.String())
+	if end.GetPort() != 0 {
+		port = end.GetPort()
+	}
+	addr, err := netip.ParseAddr(address)
+	if err != nil || addr.Unmap().IsLoopback() || addr.IsUnspecified() || port == dnsPort && n.GetProtocol() != "tcp" {
+		return "", ""
+	}
+	return cmp.Or(end.GetName(), addr.String()), field
+}
+
+// farEnd are the address and port behind the arrow of a connection, as Falco prints it.
+func farEnd(connection string) (address string, port uint32) {
+	_, far, _ := strings.Cut(connection, "->")
+	i := strings.LastIndexByte(far, ':')
+	if i < 0 {
+		return "", 0
+	}
+	n, err := strconv.ParseUint(far[i+1:], 10, 16)
+	if err != nil {
+		return "", 0
+	}
+	return strings.Trim(far[:i], "[]"), uint32(n)
 }
 
 // ofShell reports whether the deed is a shell's or that of a program that a shell started.

@@ -105,6 +105,8 @@ type telling struct {
 
 	at   int64 // the event's time
 	view *pb.Report
+	// created is what Falco says of an open: that its file was not there before.
+	created bool
 }
 
 // distinct is how many different targets the alerts of the rule have; an estimate must not say
@@ -167,6 +169,7 @@ func remember(set *[]uint64, h uint64, limit int) {
 // tell keeps of an alert's report what the account is made of.
 func (g *group) tell(a *alert.Alert, r *pb.Report, t telling) {
 	t.at, t.view = a.Nanos, r
+	t.created, _ = a.Bool("evt.is_open_create")
 	if t.number > 1 {
 		t.view = slim(r)
 	}

@@ -34,21 +34,34 @@ func isRuntimeName(name string) bool {
 	return strings.HasPrefix(name, "containerd-shim")
 }
 
-// holdsSecret reports whether reading the file by itself gives away credentials.
+// holdsSecret reports whether getting at the file by itself gives away secrets or control: more
+// than credentials.
 func holdsSecret(file string) bool {
 	switch file {
-	case "/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers",
-		"/dev/mem", "/dev/kmem", "/proc/kcore",
+	case "/etc/sudoers", "/dev/mem", "/dev/kmem", "/proc/kcore",
 		"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/crio/crio.sock", "/run/crio/crio.sock":
 		return true
 	}
-	for _, dir := range [...]string{
-		"/etc/kubernetes/", "/var/lib/kubelet/", "/var/lib/etcd/", "/etc/sudoers.d/",
-		"/var/run/secrets/kubernetes.io/serviceaccount/", "/run/secrets/kubernetes.io/serviceaccount/",
-	} {
+	for _, dir := range [...]string{"/etc/kubernetes/", "/var/lib/kubelet/", "/var/lib/etcd/", "/etc/sudoers.d/", servicePath, "/var" + servicePath} {
 		if strings.HasPrefix(file, dir) {
 			return true
 		}
+	}
+	return holdsCredentials(file) || strings.HasPrefix(file, "/proc/") && strings.HasSuffix(file, "/environ")
+}
+
+// servicePath is where a container has what it needs for the Kubernetes API.
+const servicePath = "/run/secrets/kubernetes.io/serviceaccount/"
+
+// holdsCredentials reports whether a file of this name is there to hold credentials: passwords,
+// also as hashes, private keys, tokens.
+func holdsCredentials(file string) bool {
+	switch file {
+	case "/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/var/lib/kubelet/config.json",
+		// Kubeconfigs of kubeadm with a key or token inside; kubelet.conf names a key elsewhere.
+		"/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf", "/etc/kubernetes/controller-manager.conf",
+		"/etc/kubernetes/scheduler.conf", "/etc/kubernetes/bootstrap-kubelet.conf":
+		return true
 	}
 	for _, end := range [...]string{
 		"/.ssh/id_rsa", "/.ssh/id_ed25519", "/.ssh/id_ecdsa", "/.aws/credentials", "/.config/gcloud/credentials.db",
@@ -59,7 +72,18 @@ func holdsSecret(file string) bool {
 			return true
 		}
 	}
-	return strings.HasPrefix(file, "/proc/") && strings.HasSuffix(file, "/environ")
+	switch below := strings.TrimPrefix(file, "/var"); {
+	case strings.HasPrefix(below, servicePath):
+		return path.Base(file) == "token" // beside it lie the namespace and a public certificate
+	case strings.HasPrefix(file, "/etc/kubernetes/pki/"):
+		return path.Ext(file) == ".key"
+	case strings.HasPrefix(file, "/var/lib/kubelet/pki/"):
+		return path.Ext(file) == ".key" || path.Ext(file) == ".pem"
+	case strings.HasPrefix(file, "/var/lib/kubelet/pods/"):
+		return strings.Contains(file, "/volumes/kubernetes.io~secret/") ||
+			strings.Contains(file, "/volumes/kubernetes.io~projected/") && path.Base(file) == "token"
+	}
+	return false
 }
 
 // givesPower reports whether writing to the file by itself gives lasting or higher access.
