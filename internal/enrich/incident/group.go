@@ -19,7 +19,8 @@ const (
 	// rule, and for every rise of the urgency, is never given to others.
 	maxTellings = 64
 	maxRises    = 3
-	// maxImmediate bounds the revisions that are made because of something new in kind.
+	// maxImmediate bounds the revisions that are made because of something new in kind, but for a
+	// higher urgency.
 	maxImmediate = 20
 	// maxUsers and maxPaths bound the users and sensitive paths that are told apart.
 	maxUsers = 16
@@ -54,8 +55,9 @@ type group struct {
 	total, told uint64
 	// immediate counts the revisions for news, next is the next of Options.Revise.
 	immediate, next int
-	// level is the highest urgency of its alerts.
-	level pb.UrgencyLevel
+	// level is the highest urgency of its alerts, asked that of its account: a combination of
+	// alerts may ask for more than each.
+	level, asked pb.UrgencyLevel
 	// flood is whether alerts come too fast to be looked at closely: since minute, inMinute came.
 	flood    bool
 	minute   int64
@@ -116,7 +118,7 @@ func (c *ruleCount) distinct() uint64 { return min(c.targets.count(), c.count) }
 func newGroup(order uint64, a *alert.Alert, r *pb.Report, now int64) *group {
 	return &group{
 		order: order, id: a.ID, host: a.Hostname, firstEvent: a.Nanos, lastEvent: a.Nanos, firstSeen: now, lastSeen: now,
-		level: r.GetUrgency().GetLevel(), minute: now, cost: firstCost(a) - tellingCost - laterFactor*len(a.Raw),
+		level: r.GetUrgency().GetLevel(), asked: r.GetUrgency().GetLevel(), minute: now, cost: firstCost(a) - tellingCost - laterFactor*len(a.Raw),
 	}
 }
 

@@ -169,14 +169,17 @@ func (e *Engine) join(g *group, a *alert.Alert, r *pb.Report, ties *ties, why re
 	news := g.news(a, r, x)
 	rule := g.count(a, r, x, e.clock, &e.options)
 	sample := g.wantsSample(rule, r, &e.options)
-	if sample || g.listens(news) {
+	told := sample || g.listens(news)
+	if told {
 		g.tell(a, r, telling{id: a.ID, number: g.total, reason: why, sample: sample})
+	}
+	if (told || news == newsUrgency) && g.becomesMoreUrgent() {
+		news = newsUrgency
 	}
 	e.bytes += g.cost - before
 	e.register(g, ties)
 	var out []*pb.Report
-	if news != "" && g.immediate < maxImmediate {
-		g.immediate++
+	if g.isToldNow(news) {
 		out = append(out, g.revise(news))
 	}
 	e.touch(g)

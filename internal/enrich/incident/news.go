@@ -20,7 +20,7 @@ const newsUrgency = "it became more urgent"
 func (g *group) news(a *alert.Alert, r *pb.Report, x traits) string {
 	i := g.ruleAt(a.Rule)
 	switch {
-	case r.GetUrgency().GetLevel() > g.level:
+	case r.GetUrgency().GetLevel() > g.asked:
 		return newsUrgency
 	case i < 0:
 		return "another rule fired: " + phrase.Quote(a.Rule)
@@ -33,6 +33,36 @@ func (g *group) news(a *alert.Alert, r *pb.Report, x traits) string {
 	default:
 		return ""
 	}
+}
+
+// isToldNow reports whether news are a revision at once. That it became more urgent always is,
+// since a page must not wait; anything else only so often.
+func (g *group) isToldNow(news string) bool {
+	if news == newsUrgency {
+		return true
+	}
+	if news == "" || g.immediate >= maxImmediate {
+		return false
+	}
+	g.immediate++
+	return true
+}
+
+// becomesMoreUrgent reports whether the last alert makes the account more urgent than it was, by
+// itself or together with what was told before.
+func (g *group) becomesMoreUrgent() bool {
+	was := g.asked
+	g.asked = g.asks()
+	return g.asked > was
+}
+
+// asks is the urgency of the account as it is now.
+func (g *group) asks() pb.UrgencyLevel {
+	if g.level == pb.UrgencyLevel_URGENCY_LEVEL_PAGE {
+		return g.level // there is nothing above
+	}
+	u, _ := g.urgency(g.ranked(), g.combine())
+	return u.GetLevel()
 }
 
 // outcomeIsNews reports whether a call came out as none of its rule did before.

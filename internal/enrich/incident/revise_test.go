@@ -99,6 +99,41 @@ func TestNewsIsBounded(t *testing.T) {
 	}
 }
 
+// TestHigherUrgencyIsNeverWithheld: it is told at once, also when everything else that is new has
+// used up its revisions, and when only several alerts of known rules together ask for it.
+func TestHigherUrgencyIsNeverWithheld(t *testing.T) {
+	shell := process(100, 50, "bash", "make")
+	steps := []struct {
+		rule, priority string
+		fields         map[string]any
+		told           string
+	}{
+		{"R0", "Notice", does(101, "cp", "cp /bin/true /tmp/t", "openat", "evt.arg.name", "/tmp/t", "evt.arg.mode", "0644"), ""},
+		{"R1", "Notice", does(102, "chmod", "chmod +x /tmp/t", "fchmodat", "evt.arg.filename", "/tmp/t", "evt.arg.mode", "S_IXUSR|S_IRUSR"), "today: it became more urgent"},
+		{"another", "Notice", shell, ""},
+		{"R2", "Critical", fields(shell, "fd.name", "/etc/ld.so.preload"), "page: it became more urgent"},
+		{"R3", "Critical", fields(shell, "fd.name", "/etc/ld.so.preload"), ""},
+	}
+	var alerts []*alert.Alert
+	for i := range 30 {
+		alerts = append(alerts, made(t, time.Duration(i)*time.Millisecond, fmt.Sprint("R", i), "Notice", shell))
+	}
+	e := incident.New(incident.Options{})
+	for i, a := range alerts {
+		e.Add(uint64(i+1), a, enricher(t).Report(a))
+	}
+	for i, step := range steps {
+		a := made(t, time.Second+time.Duration(i), step.rule, step.priority, step.fields)
+		var told []string
+		for _, r := range e.Add(uint64(len(alerts)+i+1), a, enricher(t).Report(a)) {
+			told = append(told, level(r)+": "+r.GetRevisionReason())
+		}
+		if got := strings.Join(told, ", "); got != step.told {
+			t.Errorf("step %d: %q, not %q", i+1, got, step.told)
+		}
+	}
+}
+
 // TestRareAlertInAFlood: it has its own report, in the midst of 4,000.
 func TestRareAlertInAFlood(t *testing.T) {
 	alerts := recorded(t, "falco-0.43-flood-json.jsonl.gz", 1, 4000)

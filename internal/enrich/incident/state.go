@@ -322,7 +322,7 @@ func (e *Engine) restoreGroup(g *group, lookup func(alert.ID) (*alert.Alert, *pb
 		}
 		g.tell(a, e.silenced(a, r), t)
 	}
-	g.cost = cost
+	g.cost, g.asked = cost, g.asks()
 	for _, k := range g.keys {
 		e.index.add(k, g)
 	}
