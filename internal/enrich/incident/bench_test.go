@@ -90,6 +90,23 @@ func TestMillion(t *testing.T) {
 	}
 }
 
+// TestStateThatNobodyAsksFor: an engine whose state is not kept, as of the command report, holds
+// nothing of the incidents that are closed.
+func TestStateThatNobodyAsksFor(t *testing.T) {
+	e := incident.New(incident.Options{})
+	before := heap()
+	const alerts = 20_000
+	for n := range alerts {
+		a, r := small(n, n, time.Duration(n)*time.Minute)
+		e.Add(uint64(n+1), a, r)
+	}
+	used := int64(heap()) - int64(before) //nolint:gosec // far below
+	if used > 1<<20 {
+		t.Errorf("%d KiB of heap after %d incidents, of which one is open", used>>10, alerts)
+	}
+	runtime.KeepAlive(e)
+}
+
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -80,7 +80,7 @@ type group struct {
 	place        int
 	arrival      uint64
 	newer, older *group
-	dirty        bool
+	noted        int // the place among the changed groups, from 1; 0 for none
 	kept         []string
 	cost         int
 }

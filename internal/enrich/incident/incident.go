@@ -80,7 +80,8 @@ type Engine struct {
 	recent recency
 	bytes  int
 
-	// told is the part of the state that Changed has given out.
+	// told is the part of the state that Changed has given out, changed the open groups that it
+	// must give out anew, deleted the keys of closed ones that it has given out.
 	told    counters
 	changed []*group
 	deleted []string
@@ -199,6 +200,7 @@ func (e *Engine) close(g *group, why string) *pb.Report {
 		e.index.remove(g.event, g)
 	}
 	e.bytes -= g.cost
+	e.forget(g)
 	e.deleted = append(e.deleted, g.kept...)
 	g.kept = nil
 	return out
@@ -221,8 +223,20 @@ func (e *Engine) touch(g *group) {
 
 // note notes that a group has changed.
 func (e *Engine) note(g *group) {
-	if !g.dirty {
-		g.dirty = true
+	if g.noted == 0 {
 		e.changed = append(e.changed, g)
+		g.noted = len(e.changed)
 	}
+}
+
+// forget takes back the note of a group that is closed: whoever never asks what has changed must
+// not hold every group that there was.
+func (e *Engine) forget(g *group) {
+	if g.noted == 0 {
+		return
+	}
+	last := len(e.changed) - 1
+	moved := e.changed[last]
+	e.changed[g.noted-1], moved.noted = moved, g.noted
+	e.changed[last], e.changed, g.noted = nil, e.changed[:last], 0
 }

@@ -48,10 +48,8 @@ func (e *Engine) Changed() []journal.State {
 		out = append(out, journal.State{Key: key})
 	}
 	for _, g := range e.changed {
-		g.dirty = false
-		if !g.closed {
-			out = g.changed(out)
-		}
+		g.noted = 0
+		out = g.changed(out)
 	}
 	clear(e.changed)
 	e.deleted, e.changed = nil, e.changed[:0]
