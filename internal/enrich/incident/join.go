@@ -32,61 +32,68 @@ func (e *Engine) find(a *alert.Alert, t *ties) (*group, reason) {
 // holder is the first group with a tie that takes the alert; of a sole tie, the only one. Among
 // the groups with a weak tie, those come first that have it from alerts as urgent as this one.
 func (e *Engine) holder(x *tie, a *alert.Alert, level pb.UrgencyLevel) *group {
-	if !x.weak {
-		found, _ := e.holderOf(x.key, nil, x, a, level)
-		return found
+	if x.strength > weak {
+		return e.holderOf(x.key, x, a, level)
 	}
-	var found *group
 	for at := level; at <= pb.UrgencyLevel_URGENCY_LEVEL_PAGE; at++ {
-		g, more := e.holderOf(x.key.at(at), found, x, a, level)
-		if more {
-			return nil // not known which
-		}
-		if found = g; found != nil && !x.sole {
-			break
+		if g := e.holderOf(x.key.at(at), x, a, level); g != nil {
+			return g
 		}
 	}
-	return found
+	return nil
 }
 
-// holderOf is the first group under a key that takes the alert, unless one was found already. Of
-// a sole tie it is known whether there is another.
-func (e *Engine) holderOf(k key, found *group, x *tie, a *alert.Alert, level pb.UrgencyLevel) (g *group, more bool) {
+// holderOf is the first group under a key that takes the alert; of a sole tie, the only one.
+func (e *Engine) holderOf(k key, x *tie, a *alert.Alert, level pb.UrgencyLevel) *group {
 	h := e.index[k]
+	var found *group
 	for i := -1; i < len(h.more); i++ {
 		g := h.first
 		if i >= 0 {
 			g = h.more[i]
 		}
 		switch {
-		case g == nil || g == found || !g.takes(a, level, x.weak, &e.options):
-		case found == nil:
+		case g == nil || !g.takes(a, level, x.strength, &e.options):
+		case !x.sole:
+			return g
+		case found != nil:
+			return nil // not known which
+		default:
 			found = g
-		case x.sole:
-			return nil, true
-		}
-		if found != nil && !x.sole {
-			break
 		}
 	}
-	return found, false
+	return found
 }
 
 // takes reports whether a group may take an alert that is tied to it.
-func (g *group) takes(a *alert.Alert, level pb.UrgencyLevel, weak bool, o *Options) bool {
+func (g *group) takes(a *alert.Alert, level pb.UrgencyLevel, s strength, o *Options) bool {
 	first, last := min(g.firstEvent, a.Nanos), max(g.lastEvent, a.Nanos)
 	if last-first > int64(o.MaxAge) || g.firstEvent-first > int64(o.Idle) || last-g.lastEvent > int64(o.Idle) {
 		return false
 	}
-	if weak && level > g.level {
+	known := g.ruleAt(a.Rule) >= 0
+	switch {
+	case known && level <= g.level:
+		return true
+	case !known && len(g.rules) >= maxRules:
 		return false
 	}
-	if g.ruleAt(a.Rule) >= 0 {
+	// What is new or more urgent must not drown in a flood.
+	switch s {
+	case ofOneEvent:
 		return true
+	case strong:
+		return !g.drowns(o)
+	case weak:
+		return !g.flood && level <= g.level
 	}
-	// What is new must not drown in a flood: by a weak tie never, by a strong one not if it is
-	// more urgent.
-	return len(g.rules) < maxRules && (!g.flood || !weak && level <= g.level)
+	return false
+}
+
+// drowns reports whether in the flood of one rule another would be lost. A flood of many rules
+// with a few alerts each is an attack that is better told as one.
+func (g *group) drowns(o *Options) bool {
+	return g.flood && slices.ContainsFunc(g.rules, func(c ruleCount) bool { return c.count > uint64(o.FloodPerMinute) }) //nolint:gosec // positive
 }
 
 // register enters the ties of an alert, by which its group is found from now on.
@@ -96,7 +103,7 @@ func (e *Engine) register(g *group, t *ties) {
 		switch {
 		case x.kind == tieEvent:
 			e.registerEvent(g, x.key)
-		case x.keep && x.weak:
+		case x.keep && x.strength == weak:
 			e.keep(g, x.key.at(t.level))
 		case x.keep:
 			e.keep(g, x.key)
@@ -172,12 +179,18 @@ func (w reason) text(r *pb.Report, otherRule bool) string {
 	case tieSibling:
 		return "the same " + w.ancestor(r)
 	case tieCommand:
+		if containerID(r) == "" {
+			return "the same command line and parent, " + loginPlace(r)
+		}
 		return "the same command line in the same container"
 	case tieCommandParentOf:
-		return "its command line is that of the parent in an earlier alert, in the same container"
+		return "its command line is that of the parent in an earlier alert, " + commandPlace(r)
 	case tieCommandChildOf:
-		return "the command line of its parent is that of an earlier alert, in the same container"
+		return "the command line of its parent is that of an earlier alert, " + commandPlace(r)
 	case tieCommandSibling:
+		if containerID(r) == "" {
+			return "the same command line of the parent, " + loginPlace(r)
+		}
 		return "the same command line of the parent in the same container"
 	case tieEntered:
 		return "its parent has the name of the one shell that entered the container"
@@ -191,6 +204,30 @@ func (w reason) text(r *pb.Report, otherRule bool) string {
 		return w.circumstances(r)
 	}
 	return ""
+}
+
+// commandPlace is where processes are told apart by their command lines.
+func commandPlace(r *pb.Report) string {
+	if containerID(r) == "" {
+		return loginPlace(r)
+	}
+	return "in the same container"
+}
+
+// loginPlace is what processes of the host have in common that are told apart by their command
+// lines.
+func loginPlace(r *pb.Report) string {
+	login, terminal := loginText(r) != "", r.GetProcess().GetHasTerminal()
+	switch {
+	case login && terminal:
+		return "with the same login user and terminal on the host"
+	case login:
+		return "with the same login user and no terminal on the host"
+	case terminal:
+		return "with no login user and the same terminal on the host"
+	default:
+		return "with no login user and no terminal on the host"
+	}
 }
 
 func (w reason) ancestor(r *pb.Report) string {

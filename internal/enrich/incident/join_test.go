@@ -18,6 +18,16 @@ func inContainer(name, cmdline, parent, parentCmdline string, over ...any) map[s
 	}, over...)
 }
 
+// onHost are fields of a process on the host, without pids, login user and terminal.
+func onHost(name, cmdline, parent, parentCmdline string, over ...any) map[string]any {
+	return fields(inContainer(name, cmdline, parent, parentCmdline, "container.id", "host", "user.loginuid", -1), over...)
+}
+
+// entered are fields of a shell that came into a container at its first terminal.
+func entered(pid int) map[string]any {
+	return fields(process(pid, 60, "bash", "containerd-shim"), "container.id", "aaaaaaaaaaaa", "proc.tty", 34816)
+}
+
 // TestJoining: what belongs together and why, and what stays apart. Every pair is of different
 // rules, so that only the tie that is tested can join it, unless it says otherwise.
 func TestJoining(t *testing.T) {
@@ -42,6 +52,8 @@ func TestJoining(t *testing.T) {
 		{"a pid without a start", fields(bash, "proc.pid.ts", nil, "proc.ppid.ts", nil), fields(bash, "proc.pid.ts", nil, "proc.ppid.ts", nil), time.Second, false, ""},
 		{"a parent's pid without a start", bash, fields(child, "proc.ppid.ts", nil), time.Second, false, ""},
 		{"a start after the event", fields(bash, "proc.pid.ts", start.Add(time.Hour).UnixNano(), "proc.ppid.ts", nil), fields(bash, "proc.pid.ts", start.Add(time.Hour).UnixNano(), "proc.ppid.ts", nil), time.Second, false, ""},
+		{"another machine of this name", fields(bash, "machine_id", "1"), fields(bash, "machine_id", "2"), 0, true, ""},
+		{"the same machine", fields(bash, "machine_id", "1"), fields(bash, "machine_id", "1", "fd.name", "/srv/y"), time.Second, false, "the same process (pid 100)"},
 		{"another host", bash, fields(bash, "host", "other"), 0, true, ""},
 		{"same rule and program", bash, process(300, 200, "bash", "make"), time.Second, true, "the same rule, user and program"},
 		{"same rule, another user", bash, fields(process(300, 200, "bash", "make"), "user.uid", 7, "user.name", "web"), time.Second, true, ""},
@@ -54,11 +66,29 @@ func TestJoining(t *testing.T) {
 		{"command line", inContainer("make", build, "sh", ""), inContainer("make", build, "sh", "", "fd.name", "/y"), time.Second, false, "the same command line in the same container"},
 		{"a short command line", inContainer("sh", "sh -c id", "x", ""), inContainer("sh", "sh -c id", "x", "", "fd.name", "/y"), time.Second, false, ""},
 		{"another container", inContainer("make", build, "sh", ""), inContainer("make", build, "sh", "", "container.id", "bbbbbbbbbbbb"), time.Second, true, ""},
-		{"command line on the host", inContainer("make", build, "sh", "", "container.id", "host"), inContainer("make", build, "sh", "", "container.id", "host", "fd.name", "/y"), time.Second, false, ""},
+		{"a program that was started again", inContainer("make", build, "sh", ""), inContainer("make", build, "sh", "", "evt.type", "execve"), time.Second, false, ""},
+		{"command line of another session", inContainer("make", build, "sh", "", "proc.sid", 7), inContainer("make", build, "sh", "", "proc.sid", 8), time.Second, false, ""},
+		{"command line of another pid", inContainer("make", build, "sh", "", "proc.pid", 7), inContainer("make", build, "sh", "", "proc.pid", 8), time.Second, false, ""},
+		{"command line on the host", onHost("make", build, "sh", ""), onHost("make", build, "sh", "", "fd.name", "/y"), time.Second, false, "the same command line and parent, with no login user and no terminal on the host"},
+		{"command line on the host, login and terminal", onHost("make", build, "sh", "", "user.loginuid", 7, "proc.tty", 34816), onHost("make", build, "sh", "", "user.loginuid", 7, "proc.tty", 34816, "fd.name", "/y"), time.Second, false, "the same command line and parent, with the same login user and terminal on the host"},
+		{"command line on the host, another parent", onHost("make", build, "sh", ""), onHost("make", build, "bash", ""), time.Second, false, ""},
+		{"command line on the host, another user", onHost("make", build, "sh", ""), onHost("make", build, "sh", "", "user.uid", 7), time.Second, false, ""},
+		{"command line on the host, another login", onHost("make", build, "sh", ""), onHost("make", build, "sh", "", "user.loginuid", 7), time.Second, false, ""},
+		{"command line on the host, another terminal", onHost("make", build, "sh", ""), onHost("make", build, "sh", "", "proc.tty", 34816), time.Second, false, ""},
+		{"command line on the host, no word of the login", onHost("make", build, "sh", "", "user.loginuid", nil), onHost("make", build, "sh", "", "user.loginuid", nil), time.Second, false, ""},
+		{"command line on the host, no word of the terminal", onHost("make", build, "sh", "", "proc.tty", nil), onHost("make", build, "sh", "", "proc.tty", nil), time.Second, false, ""},
+		{"a short command line on the host", onHost("make", "make --jobs=8 every", "sh", ""), onHost("make", "make --jobs=8 every", "sh", ""), time.Second, false, ""},
+		{"a service of the host", onHost("sshd", "sshd: root@notty [private]", "sshd", ""), onHost("sshd", "sshd: root@notty [private]", "sshd", ""), time.Second, false, ""},
+		{"the parent's command line on the host", onHost("make", build, "sh", ""), onHost("cc", "cc x.c", "make", build), time.Second, false, "the command line of its parent is that of an earlier alert, with no login user and no terminal on the host"},
+		{"a child's command line on the host", onHost("cc", "cc x.c", "make", build), onHost("make", build, "sh", ""), time.Second, false, "its command line is that of the parent in an earlier alert, with no login user and no terminal on the host"},
+		{"two children on the host", onHost("cc", "cc x.c", "make", build), onHost("ld", "ld x.o", "make", build), time.Second, false, "the same command line of the parent, with no login user and no terminal on the host"},
 		{"the parent's command line", inContainer("make", build, "sh", ""), inContainer("cc", "cc x.c", "make", build), time.Second, false, "the command line of its parent is that of an earlier alert, in the same container"},
 		{"a shell that entered", inContainer("bash", "bash", "runc", ""), inContainer("cat", "cat x", "bash", ""), time.Second, false, "its parent has the name of the one shell that entered the container"},
 		{"session", inContainer("a", "a", "b", "", "proc.sid", 7), inContainer("c", "c", "d", "", "proc.sid", 7), time.Second, false, "the same session (7) in the same container"},
 		{"the entrypoint's session", inContainer("a", "a", "b", "", "proc.sid", 1), inContainer("c", "c", "d", "", "proc.sid", 1), time.Second, false, ""},
+		{"terminal of two sessions", inContainer("a", "a", "b", "", "proc.sid", 7, "proc.tty", 34816), inContainer("c", "c", "d", "", "proc.sid", 8, "proc.tty", 34816), 20 * time.Second, false, ""},
+		{"terminal of two shells", entered(100), entered(300), 20 * time.Second, false, ""},
+		{"a shell of another session", inContainer("bash", "bash", "runc", "", "proc.sid", 7), inContainer("cat", "cat x", "bash", "", "proc.sid", 8), time.Second, false, ""},
 		{"terminal", inContainer("a", "a", "b", "", "proc.tty", 34816), inContainer("c", "c", "d", "", "proc.tty", 34816), time.Second, false, "the same terminal (pts/0) in the same container"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,6 +159,21 @@ func TestClocks(t *testing.T) {
 	reports := final(t, joined(t, incident.Options{}, alerts))
 	if len(reports) != 2 || total(reports[0]) != 10 || total(reports[1]) != 10 {
 		t.Errorf("%d reports", len(reports))
+	}
+}
+
+// TestOneCommandIsOneIncident: by its command line, a process of the container or the host is one
+// incident with what it does later that is more urgent.
+func TestOneCommandIsOneIncident(t *testing.T) {
+	const build = "make --jobs=8 everything"
+	for _, f := range []map[string]any{inContainer("make", build, "sh", ""), onHost("make", build, "sh", "")} {
+		var alerts []*alert.Alert
+		for i, priority := range []string{"Notice", "Critical", "Notice", "Error"} {
+			alerts = append(alerts, made(t, time.Duration(i)*time.Second, fmt.Sprint("R", i), priority, fields(f, "fd.name", "/etc/ld.so.preload")))
+		}
+		if reports := final(t, joined(t, incident.Options{}, alerts)); len(reports) != 1 || level(reports[0]) != "page" {
+			t.Errorf("%s", outlines(t, incident.Options{}, alerts))
+		}
 	}
 }
 

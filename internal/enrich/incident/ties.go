@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/program"
@@ -43,16 +45,28 @@ type tie struct {
 	// find is whether a group with it may take the alert, keep whether a group that has taken
 	// the alert is found by it.
 	find, keep bool
-	// weak ties never take an alert that is more urgent than the group, and are kept by urgency.
-	weak bool
+	strength   strength
 	// sole ties hold only where just one group has them.
 	sole bool
 }
 
+// strength says what a tie takes; each takes also what those before it do.
+type strength uint8
+
+const (
+	// weak ties never take an alert that is more urgent than the group, nor a rule that is new in a
+	// flood. They are kept by urgency.
+	weak strength = iota
+	// strong ties take it, but where a flood would drown it.
+	strong
+	// ofOneEvent is what takes it always.
+	ofOneEvent
+)
+
 const (
 	// maxAncestors bounds how many levels up ties are sought.
 	maxAncestors = 8
-	maxTies      = 2*(maxAncestors+1) + 10
+	maxTies      = 2*(maxAncestors+1) + 11
 )
 
 // ties are all ties of an alert, the strongest first.
@@ -78,7 +92,12 @@ func (k key) at(level pb.UrgencyLevel) key {
 }
 
 // hasher makes keys. Its buffer is used again and again.
-type hasher struct{ buf []byte }
+type hasher struct {
+	buf []byte
+	// machine is the machine-id that the alert at hand gives, as the ancestry reads it: hosts may
+	// share a name.
+	machine string
+}
 
 // What a hash is of; it is never of two kinds.
 const (
@@ -101,6 +120,7 @@ func (h *hasher) begin(kind byte, a *alert.Alert) {
 	if a.Hostname == "" {
 		h.text(a.Input) // who does not name its host may be any
 	}
+	h.text(h.machine)
 }
 
 // maxKeyText bounds the text of a field in a key; with its length it is told from another of
@@ -128,10 +148,11 @@ func (k key) as(kind byte) key {
 // ties finds the ties of an alert.
 func (h *hasher) ties(a *alert.Alert, r *pb.Report) ties {
 	t := ties{level: r.GetUrgency().GetLevel()}
+	h.machine = a.String("machine_id")
 	if a.Kind != alert.KindRule {
 		h.begin(ofNotice, a)
 		h.text(a.Rule)
-		t.add(tie{key: h.key(), kind: tieNotice, find: true, keep: true, weak: true})
+		t.add(tie{key: h.key(), kind: tieNotice, find: true, keep: true})
 		return t
 	}
 	if isSyscall(a) && r.GetProcess() != nil {
@@ -159,19 +180,19 @@ func (h *hasher) addEvent(t *ties, a *alert.Alert, r *pb.Report) {
 	h.text(p.GetName())
 	h.text(p.GetCommandLine())
 	h.number(p.GetPid())
-	t.add(tie{key: h.key(), kind: tieEvent, find: true})
+	t.add(tie{key: h.key(), kind: tieEvent, strength: ofOneEvent, find: true})
 }
 
 // addProcesses: the process and those above it, as far as their start is known and nothing that
 // is above everything lies between. It is false where the process is not known by its pid.
 func (h *hasher) addProcesses(t *ties, a *alert.Alert, r *pb.Report) bool {
 	p := r.GetProcess()
-	known := p.GetPidProvenance() != pb.Provenance_PROVENANCE_INFERRED && h.process(a, p.Pid, p.GetStartTime().GetSeconds(), p.GetStartTime().GetNanos(), p.GetStartTime() != nil)
+	known := p.GetPidProvenance() != pb.Provenance_PROVENANCE_INFERRED && h.process(a, p.Pid, p.GetStartTime())
 	if known {
 		own := h.key()
-		t.add(tie{key: own, kind: tieProcess, find: true, keep: true})
+		t.add(tie{key: own, kind: tieProcess, strength: strong, find: true, keep: true})
 		if !isShared(p.GetName(), p.GetExePath()) && p.GetNamespacePid() != 1 {
-			t.add(tie{key: own.as(ofAncestor), kind: tieParentOf, find: true})
+			t.add(tie{key: own.as(ofAncestor), kind: tieParentOf, strength: strong, find: true})
 		}
 	}
 	for i, anc := range r.GetAncestry()[:min(len(r.GetAncestry()), maxAncestors)] {
@@ -179,12 +200,12 @@ func (h *hasher) addProcesses(t *ties, a *alert.Alert, r *pb.Report) bool {
 			break
 		}
 		if anc.GetProvenance() == pb.Provenance_PROVENANCE_INFERRED ||
-			!h.process(a, anc.Pid, anc.GetStartTime().GetSeconds(), anc.GetStartTime().GetNanos(), anc.GetStartTime() != nil) {
+			!h.process(a, anc.Pid, anc.GetStartTime()) {
 			continue
 		}
 		above := h.key()
-		t.add(tie{key: above, kind: tieChildOf, level: uint8(i), find: true})
-		t.add(tie{key: above.as(ofAncestor), kind: tieSibling, level: uint8(i), find: true, keep: true})
+		t.add(tie{key: above, kind: tieChildOf, strength: strong, level: uint8(i), find: true})
+		t.add(tie{key: above.as(ofAncestor), kind: tieSibling, strength: strong, level: uint8(i), find: true, keep: true})
 	}
 	return known
 }
@@ -194,53 +215,118 @@ func isTop(anc *pb.Ancestor) bool {
 	return anc.Pid != nil && anc.GetPid() <= 1 || anc.GetNamespacePid() == 1 || anc.GetName() == "" || isShared(anc.GetName(), anc.GetExePath())
 }
 
-// process begins the key of a process; false where it is not known well enough: without a
-// start, and with one that is after the event.
-func (h *hasher) process(a *alert.Alert, pid *int64, seconds int64, nanos int32, hasStart bool) bool {
-	if pid == nil || *pid <= 1 || !hasStart || seconds > a.Nanos/1e9 || seconds == a.Nanos/1e9 && int64(nanos) > a.Nanos%1e9 {
+// process begins the key of a process; false where it is not known well enough.
+func (h *hasher) process(a *alert.Alert, pid *int64, start *timestamppb.Timestamp) bool {
+	if !isKnown(a, pid, start) {
 		return false
 	}
 	h.begin(ofProcess, a)
 	h.number(*pid)
-	h.number(seconds)
-	h.number(int64(nanos))
+	h.number(start.GetSeconds())
+	h.number(int64(start.GetNanos()))
 	return true
 }
 
-// minCommand is how many bytes a command line needs to tell processes of a container apart.
-const minCommand = 16
+// isKnown reports whether a process is known well enough to be told from others: not without a
+// start, nor with one that is after the event.
+func isKnown(a *alert.Alert, pid *int64, start *timestamppb.Timestamp) bool {
+	if pid == nil || *pid <= 1 || start == nil {
+		return false
+	}
+	seconds, nanos := start.GetSeconds(), int64(start.GetNanos())
+	return seconds < a.Nanos/1e9 || seconds == a.Nanos/1e9 && nanos <= a.Nanos%1e9
+}
+
+// minCommand is how many bytes a command line needs to tell processes of a container apart. On a
+// host, where much more runs, it is minHostCommand.
+const (
+	minCommand     = 16
+	minHostCommand = 24
+)
 
 // tells reports whether a command line is hardly that of two processes that have nothing to do
-// with each other and run in one container at one time.
-func tells(command string) bool { return len(command) >= minCommand && strings.Contains(command, " ") }
+// with each other and run in one place at one time.
+func tells(command string, least int) bool {
+	return len(command) >= least && strings.Contains(command, " ")
+}
 
-// addCommands: for alerts without pids, the command lines of the process and its parent in one
-// container at one terminal.
+// addCommands: for alerts without pids, the command lines of the process and its parent, in one
+// container at one terminal, or on the host where the login and the terminal are told.
 func (h *hasher) addCommands(t *ties, a *alert.Alert, r *pb.Report) {
-	if containerID(r) == "" {
-		return
+	onHost, least := containerID(r) == "", minCommand
+	if onHost {
+		if least = minHostCommand; !tellsLogin(a, r) {
+			return
+		}
 	}
-	p := r.GetProcess()
-	if tells(p.GetCommandLine()) {
-		own := h.command(a, r, p.GetName(), p.GetCommandLine())
-		t.add(tie{key: own, kind: tieCommand, find: true, keep: true, weak: true, sole: true})
-		t.add(tie{key: own.as(ofParent), kind: tieCommandParentOf, find: true, weak: true, sole: true})
+	p, parent := r.GetProcess(), parentOf(r)
+	if tells(p.GetCommandLine(), least) {
+		own := h.command(a, r, knownPID(p.Pid, p.GetPidProvenance()), p.GetName(), p.GetCommandLine())
+		// What starts a program is not the process that made an earlier alert.
+		earlier := !isStart(r)
+		if onHost {
+			h.addCommandOnHost(t, r, own, earlier)
+		} else {
+			t.add(tie{key: own, kind: tieCommand, strength: strong, find: earlier, keep: true, sole: true})
+		}
+		t.add(tie{key: own.as(ofParent), kind: tieCommandParentOf, strength: strong, find: earlier, sole: true})
 	}
-	parent := parentOf(r)
 	if parent == nil || isTop(parent) {
 		return
 	}
-	if tells(parent.GetCommandLine()) {
-		above := h.command(a, r, parent.GetName(), parent.GetCommandLine())
-		t.add(tie{key: above, kind: tieCommandChildOf, find: true, weak: true, sole: true})
-		t.add(tie{key: above.as(ofParent), kind: tieCommandSibling, find: true, keep: true, weak: true, sole: true})
+	if tells(parent.GetCommandLine(), least) {
+		above := h.command(a, r, knownPID(parent.Pid, parent.GetProvenance()), parent.GetName(), parent.GetCommandLine())
+		t.add(tie{key: above, kind: tieCommandChildOf, strength: strong, find: true, sole: true})
+		t.add(tie{key: above.as(ofParent), kind: tieCommandSibling, strength: strong, find: true, keep: true, sole: true})
 	}
 }
 
-func (h *hasher) command(a *alert.Alert, r *pb.Report, name, command string) key {
+// addCommandOnHost: the command line below a parent of one name, of one user. It follows command.
+func (h *hasher) addCommandOnHost(t *ties, r *pb.Report, own key, earlier bool) {
+	t.add(tie{key: own, kind: tieCommand, strength: strong, keep: true}) // for the children
+	p, parent := r.GetProcess(), parentOf(r)
+	if parent == nil || isShared(p.GetName(), p.GetExePath()) {
+		return
+	}
+	h.text(parent.GetName())
+	h.text(userText(r))
+	t.add(tie{key: h.key(), kind: tieCommand, strength: strong, find: earlier, keep: true, sole: true})
+}
+
+// tellsLogin reports whether an alert of the host says of its process who logged in at which
+// terminal, or that nobody did.
+func tellsLogin(a *alert.Alert, r *pb.Report) bool {
+	login, ok := a.Lookup("user.loginuid")
+	return r.GetWorkload() == pb.Workload_WORKLOAD_HOST && r.GetProcess().HasTerminal != nil &&
+		ok && login.Text() != "" && login.Text() != "<NA>"
+}
+
+// isStart reports whether the event is the start of the process's program.
+func isStart(r *pb.Report) bool {
+	call := r.GetEvent().GetType()
+	return call == "execve" || call == "execveat"
+}
+
+// knownPID is a pid that is told, 0 where none is.
+func knownPID(pid *int64, from pb.Provenance) int64 {
+	if pid == nil || from == pb.Provenance_PROVENANCE_INFERRED {
+		return 0
+	}
+	return *pid
+}
+
+// command begins the key of a process that is known by its command line. Where more is told of it,
+// such as a pid without its start, that must agree too.
+func (h *hasher) command(a *alert.Alert, r *pb.Report, pid int64, name, command string) key {
+	p := r.GetProcess()
 	h.begin(ofCommand, a)
-	h.text(containerID(r))
-	h.text(r.GetProcess().GetTerminal())
+	if h.text(containerID(r)); containerID(r) == "" {
+		h.text(loginText(r))
+		h.text(p.GetSystemdUnit())
+	}
+	h.text(p.GetTerminal())
+	h.number(p.GetSession().GetId())
+	h.number(pid)
 	h.text(name)
 	h.text(command)
 	return h.key()
@@ -258,14 +344,32 @@ func (h *hasher) addEntry(t *ties, a *alert.Alert, r *pb.Report) {
 		h.begin(ofSession, a)
 		h.text(id)
 		h.number(sid)
-		t.add(tie{key: h.key(), kind: tieSession, find: true, keep: true, weak: true})
+		t.add(tie{key: h.key(), kind: tieSession, strength: strong, find: true, keep: true})
+		return // a terminal's number soon is another session's
 	}
-	if p.GetHasTerminal() {
+	if p.GetHasTerminal() && !knowsEntry(a, r) {
 		h.begin(ofTerminal, a)
 		h.text(id)
 		h.text(p.GetTerminal())
-		t.add(tie{key: h.key(), kind: tieTerminal, find: true, keep: true, weak: true})
+		t.add(tie{key: h.key(), kind: tieTerminal, strength: strong, find: true, keep: true})
 	}
+}
+
+// knowsEntry reports whether it is known which process came into the container: the last that is
+// not above everything. All that belongs to it is tied to it by pids.
+func knowsEntry(a *alert.Alert, r *pb.Report) bool {
+	p := r.GetProcess()
+	known := p.GetPidProvenance() != pb.Provenance_PROVENANCE_INFERRED && isKnown(a, p.Pid, p.GetStartTime())
+	for i, anc := range r.GetAncestry()[:min(len(r.GetAncestry()), maxAncestors)] {
+		if int(anc.GetLevel()) != i+1 || anc.GetName() == "" {
+			return false
+		}
+		if isTop(anc) {
+			return known
+		}
+		known = anc.GetProvenance() != pb.Provenance_PROVENANCE_INFERRED && isKnown(a, anc.Pid, anc.GetStartTime())
+	}
+	return false
 }
 
 // addEntered: where there are no pids, the shell that the runtime started, and what has a parent
@@ -286,8 +390,9 @@ func (h *hasher) addEntered(t *ties, a *alert.Alert, r *pb.Report) {
 	h.begin(ofEntered, a)
 	h.text(containerID(r))
 	h.text(p.GetTerminal())
+	h.number(p.GetSession().GetId())
 	h.text(name)
-	t.add(tie{key: h.key(), kind: tieEntered, find: !entered, keep: entered, weak: true, sole: true})
+	t.add(tie{key: h.key(), kind: tieEntered, strength: strong, find: !entered, keep: entered, sole: true})
 }
 
 // entrypointWithin is how soon after the start of a container its first program runs.
@@ -316,7 +421,7 @@ func (h *hasher) addKind(t *ties, a *alert.Alert, r *pb.Report) {
 	default:
 		h.circumstances(r)
 	}
-	t.add(tie{key: h.key(), kind: tieKindOf, find: true, keep: true, weak: true})
+	t.add(tie{key: h.key(), kind: tieKindOf, find: true, keep: true})
 }
 
 // users adds the fields that say who did it, for sources whose fields are not known here.
