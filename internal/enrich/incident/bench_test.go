@@ -100,7 +100,7 @@ func TestStateThatNobodyAsksFor(t *testing.T) {
 		a, r := small(n, n, time.Duration(n)*time.Minute)
 		e.Add(uint64(n+1), a, r)
 	}
-	used := int64(heap()) - int64(before) //nolint:gosec // far below
+	used := int64(heap()) - int64(before)
 	if used > 1<<20 {
 		t.Errorf("%d KiB of heap after %d incidents, of which one is open", used>>10, alerts)
 	}

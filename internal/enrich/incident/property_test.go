@@ -30,6 +30,7 @@ func anyAlerts(t *testing.T, rt *rapid.T) []*alert.Alert {
 		pick := func(name string, of ...any) any { return rapid.SampledFrom(of).Draw(rt, name) }
 		pid, parent := rapid.IntRange(2, 6).Draw(rt, "pid"), rapid.IntRange(1, 4).Draw(rt, "parent")
 		f := process(pid, parent, fmt.Sprint("p", pid), fmt.Sprint("p", parent))
+		f["proc.pid.ts"] = pick("start", started(pid), started(pid)+1)
 		f["host"], f["container.id"] = pick("host", "a", "b"), pick("container", "host", "cccccccccccc")
 		f["evt.res"], f["user.uid"] = pick("result", "SUCCESS", "EPERM", "ENOENT"), pick("uid", 0, 7)
 		f["fd.name"] = pick("file", "/srv/a", "/etc/shadow", fmt.Sprint("/tmp/", i), "/var/log/syslog")

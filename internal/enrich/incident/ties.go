@@ -351,7 +351,7 @@ func (h *hasher) addEntry(t *ties, a *alert.Alert, r *pb.Report) {
 		h.begin(ofTerminal, a)
 		h.text(id)
 		h.text(p.GetTerminal())
-		t.add(tie{key: h.key(), kind: tieTerminal, strength: strong, find: true, keep: true})
+		t.add(tie{key: h.key(), kind: tieTerminal, find: true, keep: true})
 	}
 }
 
