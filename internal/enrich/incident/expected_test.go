@@ -30,7 +30,7 @@ type expectation struct {
 // its accounts, and these are as they were last read.
 func TestExpectedIncidents(t *testing.T) {
 	all := readExpectations(t)
-	if len(all) != 4 {
+	if len(all) != 5 {
 		t.Fatalf("%d expectations", len(all))
 	}
 	for _, want := range all {
