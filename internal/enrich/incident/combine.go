@@ -187,6 +187,10 @@ func secretThenConnection(deeds []deed, i int) (combination, bool) {
 			c.finding = finding(likely, "A call to open "+phrase.Quote(file)+", which holds credentials, came before one to reach "+phrase.Quote(to)+"; not all results are shown.", evidence, deeds[i], d)
 			c.why = "A call to open credentials came before one to reach another host."
 		}
+		if name := deeds[i].view.GetProcess().GetName(); name == d.view.GetProcess().GetName() && isItsOwn(name, file) {
+			c.open = "That it was more than " + phrase.Quote(name) + " does with this file in its daily work, if it is the program of that name."
+			c.level = pb.UrgencyLevel_URGENCY_LEVEL_TODAY
+		}
 		return c, true
 	}
 	return combination{}, false

@@ -76,6 +76,8 @@ func TestCombinations(t *testing.T) {
 		{"executed and downloaded", []map[string]any{run, download}, noReport, ""},
 		{"printed and something executed", []map[string]any{fields(download, "proc.cmdline", "curl -s https://x.example/t"), run}, noReport, ""},
 		{"credentials and connection", []map[string]any{secret, send}, sent, "page"},
+		{"credentials of the program itself", []map[string]any{fields(secret, "proc.name", "aws"), fields(send, "proc.name", "aws")}, sent, "today"},
+		{"credentials of another program", []map[string]any{fields(secret, "proc.name", "aws"), send}, sent, "page"},
 		{"connection and credentials", []map[string]any{send, secret}, noReport, ""},
 		{"connection to itself", []map[string]any{secret, fields(send, "fd.sip", "127.0.0.1", "fd.name", "127.0.0.1:5000->127.0.0.1:80")}, noReport, ""},
 		{"connection was refused", []map[string]any{secret, fields(send, "evt.res", "EACCES")}, noReport, ""},

@@ -86,6 +86,30 @@ func holdsCredentials(file string) bool {
 	return false
 }
 
+// isItsOwn reports whether a program of this name opens this file before it connects each time
+// that it is used.
+func isItsOwn(name, file string) bool {
+	switch name {
+	case "ssh", "scp", "sftp", "rsync":
+		return strings.Contains(file, "/.ssh/")
+	case "aws":
+		return strings.HasSuffix(file, "/.aws/credentials")
+	case "gcloud", "gsutil":
+		return strings.Contains(file, "/.config/gcloud/")
+	case "az":
+		return strings.HasSuffix(file, "/.azure/accessTokens.json")
+	case "kubectl", "helm", "k9s":
+		return strings.HasSuffix(file, "/.kube/config")
+	case "docker", "podman", "skopeo":
+		return strings.HasSuffix(file, "/.docker/config.json")
+	case "git", "git-credential-store", "git-remote-https":
+		return strings.HasSuffix(file, "/.git-credentials") || strings.HasSuffix(file, "/.netrc")
+	case "curl", "wget", "ftp":
+		return strings.HasSuffix(file, "/.netrc")
+	}
+	return false
+}
+
 // givesPower reports whether writing to the file by itself gives lasting or higher access.
 func givesPower(file string) bool {
 	switch file {
