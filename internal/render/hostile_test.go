@@ -418,7 +418,7 @@ func TestFirstScreenKeepsEveryPart(t *testing.T) {
 				for _, end := range []string{"\n## ", "\nDETAILS", "</header>"} {
 					screen, _, _ = strings.Cut(screen, end)
 				}
-				for mark := range strings.FieldsSeq("title what why shown notshown harmless first second") {
+				for mark := range strings.FieldsSeq("title what why expired shown notshown harmless first second") {
 					if !strings.Contains(screen, mark) {
 						t.Errorf("%s of %d words, %s: no %q in\n%s", name, n, format, mark, screen)
 					}

@@ -145,6 +145,23 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// TestExpiredSilenceOnTheFirstScreen: whoever reads only that learns why it is not silent any more.
+func TestExpiredSilenceOnTheFirstScreen(t *testing.T) {
+	r := &pb.Report{Title: "T", Urgency: &pb.Urgency{Level: pb.UrgencyLevel_URGENCY_LEVEL_PAGE, Why: "It is so."}, Silence: &pb.Silence{
+		Expired: true, Until: timestamppb.New(time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)),
+	}}
+	const note = "It is so. A silence for this expired on 2026-11-22 02:00:00 UTC."
+	for format, end := range map[Format]string{Text: "\nDETAILS", Markdown: "\n## ", HTML: "</header>"} {
+		for expired, want := range map[bool]int{true: 1, false: 0} {
+			r.Silence.Expired = expired
+			screen, _, found := strings.Cut(render(t, format, r), end)
+			if got := strings.Count(screen, note); got != want || !found {
+				t.Errorf("%s, expired %t: %d times %q in\n%s", format, expired, got, note, screen)
+			}
+		}
+	}
+}
+
 func TestNotes(t *testing.T) {
 	for want, r := range map[string]*pb.Report{
 		"3 passwords, 1 token, 2 password hashes, 2 credentials, 1 place of uninspected text taken out of this copy": {Redactions: []*pb.Redaction{

@@ -120,7 +120,7 @@ func (s *screen) fits(r *pb.Report, b bound) bool {
 		s.where = capValues(s.where, 1)
 	}
 	s.title = capWords(s.title, b.title)
-	s.why = b.line(r.GetUrgency().GetWhy(), b.why)
+	s.why = b.reason(r)
 	s.what = b.line(b.summary(r), b.what)
 	s.shown, s.doFirst, s.doFirstTitles = nil, nil, nil
 	for _, f := range r.GetShown() {
@@ -159,6 +159,27 @@ const maxHarmless = 16
 
 // maxChoices bounds how many of each kind are tried for the first screen.
 const maxChoices = 4
+
+// reason is why it is so urgent. That a silence does not lower the urgency any more belongs to it:
+// somebody expects that it does.
+func (b bound) reason(r *pb.Report) line {
+	why := r.GetUrgency().GetWhy()
+	if !r.GetSilence().GetExpired() {
+		return b.line(why, b.why)
+	}
+	note, most := "Silence expired.", b.why
+	switch until := r.GetSilence().GetUntil(); {
+	case b.title > 0: // the last there is
+		most -= wordsIn(note)
+	case !b.terse && b.what == 0 && isTime(until):
+		note = "A silence for this expired on " + until.AsTime().Format(secondsLayout) + "."
+	}
+	l := b.line(why, most)
+	if len(l) > 0 {
+		l = l.words(" ")
+	}
+	return l.words(note)
+}
 
 // lines are the sentences that can stand for a kind, or one empty line.
 func (b bound) lines(sentences []string) []line {
