@@ -14,3 +14,10 @@ func NewWorkerFunc(j journal.Journal, report func(*alert.Alert) *pb.Report, log 
 	w.report = report
 	return w
 }
+
+// NewJoiningWorkerFunc makes such a Worker that joins.
+func NewJoiningWorkerFunc(j journal.Journal, report func(*alert.Alert) *pb.Report, joiner func() Joiner, log *slog.Logger) *Worker {
+	w := NewWorkerFunc(j, report, log)
+	w.joiner = joiner
+	return w
+}

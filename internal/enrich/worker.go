@@ -42,6 +42,9 @@ type Joiner interface {
 	Advance(now time.Time) []*pb.Report
 	// Next is when Advance will have something to return; false for never.
 	Next() (time.Time, bool)
+	// End ends incidents because no alert will come any more, at most so many, and returns their
+	// last revisions; none once all have ended.
+	End(limit int) []*pb.Report
 	// Changed is what must be kept of the Joiner's state since the last call.
 	Changed() []journal.State
 	// Restore takes up the state that was kept. Lookup finds an alert again, with its report.
@@ -57,7 +60,9 @@ type Worker struct {
 	stale   []journal.State // to be deleted with the next write
 	log     *slog.Logger
 
-	finish     chan struct{} // closed by Finish
+	finish     chan struct{} // closed by Finish and End
+	ended      atomic.Bool
+	lastRead   time.Time // when alerts were last dealt with, or Run began
 	alerts     atomic.Uint64
 	revisions  atomic.Uint64
 	plainCount atomic.Uint64
@@ -82,24 +87,43 @@ func (w *Worker) Stats() WorkerStats {
 }
 
 // Finish lets Run return once it has accounted for every alert that is in the alert log by
-// then. It must be called at most once, after the last alert was appended.
+// then. Incidents that are open stay so, for the Worker after this one. Of Finish and End one
+// may be called, once, after the last alert was appended.
 func (w *Worker) Finish() { close(w.finish) }
 
-// Run works until Finish, then until the end of the alert log, and returns nil. It returns
+// End does what Finish does, and has the incidents that are still open then closed, since no
+// alert will ever come that could join them.
+func (w *Worker) End() {
+	w.ended.Store(true)
+	close(w.finish)
+}
+
+// Run works until Finish or End, then until the end of the alert log, and returns nil. It returns
 // earlier with ctx's error or one of the journal's reading. It must be called once.
 func (w *Worker) Run(ctx context.Context) error {
+	w.lastRead = time.Now()
 	if err := w.restore(ctx); err != nil {
 		return err
 	}
-	return journal.Follow(ctx, w.finish,
-		func(wait context.Context) error { return w.step(ctx, wait) },
-		func(ctx context.Context) (bool, error) {
-			stats, err := w.journal.Stats(ctx)
-			if err != nil {
-				return false, fmt.Errorf("look for the end of the alert log: %w", err)
-			}
-			return w.journal.Done().Seq >= stats.Alerts.Tail.Seq, nil
-		})
+	err := journal.Follow(ctx, w.finish, func(wait context.Context) error { return w.step(ctx, wait) }, w.atEnd)
+	if err != nil || w.join == nil || !w.ended.Load() {
+		return err
+	}
+	for {
+		last := w.join.End(batch)
+		if err := w.write(ctx, w.journal.Done(), 0, last); err != nil || len(last) == 0 {
+			return err
+		}
+	}
+}
+
+// atEnd reports whether every alert of the alert log is accounted for.
+func (w *Worker) atEnd(ctx context.Context) (bool, error) {
+	stats, err := w.journal.Stats(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look for the end of the alert log: %w", err)
+	}
+	return w.journal.Done().Seq >= stats.Alerts.Tail.Seq, nil
 }
 
 // restore makes an empty Joiner and has it take up what was kept.
@@ -144,24 +168,47 @@ func (w *Worker) takeUp(states []journal.State, lookup func(alert.ID) (*alert.Al
 
 // step waits for alerts, or for the time of the next revision, and writes what comes of it.
 func (w *Worker) step(ctx, wait context.Context) error {
+	timed := wait
 	if w.join != nil {
 		if next, ok := w.join.Next(); ok {
+			// Not right after alerts either: while the Worker was behind, others may have waited for
+			// room in the log, which were received before that time as well.
 			var cancel context.CancelFunc
-			wait, cancel = context.WithDeadline(wait, next.Add(settle))
+			timed, cancel = context.WithDeadline(wait, later(next, w.lastRead).Add(settle))
 			defer cancel()
 		}
 	}
-	entries, err := w.journal.ReadAlerts(wait, w.journal.Done(), batch)
+	entries, err := w.journal.ReadAlerts(timed, w.journal.Done(), batch)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		// What is in the log goes before the clock: it was received earlier, and may belong to what
+		// would be closed.
+		now := time.Now().Add(-settle)
+		end, errEnd := w.atEnd(ctx)
+		if errEnd != nil {
+			return errEnd
+		}
+		if end {
+			return w.write(ctx, w.journal.Done(), 0, w.join.Advance(now))
+		}
+		entries, err = w.journal.ReadAlerts(wait, w.journal.Done(), batch)
+	}
 	switch {
 	case err == nil:
+		defer func() { w.lastRead = time.Now() }()
 		return w.process(ctx, entries)
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return w.write(ctx, w.journal.Done(), 0, w.join.Advance(time.Now().Add(-settle)))
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
 		return fmt.Errorf("read the alert log: %w", err)
 	}
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // process writes the reports of some alerts.

@@ -187,6 +187,7 @@ func (unreadable) Add(_ uint64, _ *alert.Alert, r *pb.Report) []*pb.Report { ret
 
 func (unreadable) Next() (time.Time, bool)  { return time.Time{}, false }
 func (unreadable) Changed() []journal.State { return nil }
+func (unreadable) End(int) []*pb.Report     { return nil }
 
 // TestStateThatCannotBeTakenUp does not keep the daemon down: it goes, and new incidents begin.
 func TestStateThatCannotBeTakenUp(t *testing.T) {

@@ -25,8 +25,11 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/journal"
 )
 
-// The worker takes an Engine as it is.
-var _ enrich.Joiner = (*incident.Engine)(nil)
+// The worker takes an Engine as it is, and a Singly.
+var (
+	_ enrich.Joiner = (*incident.Engine)(nil)
+	_ enrich.Joiner = (*incident.Singly)(nil)
+)
 
 // standard is the Enricher that all tests share: it is immutable.
 var standard = sync.OnceValues(func() (*enrich.Enricher, error) { return enrich.New(enrich.Options{}) })

@@ -132,6 +132,16 @@ func (e *Engine) Next() (time.Time, bool) {
 	return time.Unix(0, e.due[0].deadline).UTC(), true
 }
 
+// End closes incidents because no alert will come any more, at most so many, in the order of what
+// is due, and returns their last revisions; none once all are closed.
+func (e *Engine) End(limit int) []*pb.Report {
+	var out []*pb.Report
+	for len(e.due) > 0 && len(out) < limit {
+		out = append(out, e.close(e.due[0], "it is closed: the input has ended"))
+	}
+	return out
+}
+
 // received is when an alert was received, in nanoseconds since 1970.
 func received(a *alert.Alert) int64 {
 	if a.ReceivedNanos > 0 {

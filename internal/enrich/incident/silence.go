@@ -40,12 +40,17 @@ func (s Silence) Validate() error {
 	return errors.Join(errs...)
 }
 
-// silenced is the report with the urgency that the silences leave it. Whether one has expired
-// goes by when the alert was received.
+// silenced is the report with the urgency that the silences leave it.
 func (e *Engine) silenced(a *alert.Alert, r *pb.Report) *pb.Report {
+	return silencedBy(e.options.Silences, a, r)
+}
+
+// silencedBy is the report with the urgency that these silences leave it. Whether one has expired
+// goes by when the alert was received.
+func silencedBy(silences []Silence, a *alert.Alert, r *pb.Report) *pb.Report {
 	var expired *Silence
-	for i := range e.options.Silences {
-		s := &e.options.Silences[i]
+	for i := range silences {
+		s := &silences[i]
 		if !s.matches(a, r) {
 			continue
 		}

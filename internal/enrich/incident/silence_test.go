@@ -63,6 +63,31 @@ func TestExpiredSilence(t *testing.T) {
 	}
 }
 
+// TestSinglySilenced: silences do the same where alerts are not joined; every alert has its own
+// report, and it is closed.
+func TestSinglySilenced(t *testing.T) {
+	s := incident.NewSingly([]incident.Silence{{Rule: "R", Until: start.Add(time.Second), By: "anna", Why: "drill"}})
+	f := process(100, 50, "x", "y")
+	for i, test := range []struct {
+		a       *alert.Alert
+		want    string
+		silence bool
+		expired bool
+	}{
+		{made(t, 0, "R", "Critical", f), "record", true, false},
+		{made(t, 0, "S", "Critical", f), "page", false, false},
+		{made(t, time.Second, "R", "Critical", f), "page", true, true},
+	} {
+		r := s.Add(uint64(i+1), test.a, enricher(t).Report(test.a))
+		if len(r) != 1 || level(r[0]) != test.want || !r[0].GetClosed() || (r[0].GetSilence() != nil) != test.silence || r[0].GetSilence().GetExpired() != test.expired {
+			t.Errorf("alert %d: %v", i+1, r)
+		}
+	}
+	if _, ok := s.Next(); ok || s.End(1) != nil || s.Changed() != nil {
+		t.Error("something is open")
+	}
+}
+
 // TestSilenceOfAPart: what no silence describes is as urgent as ever, also beside what one does.
 func TestSilenceOfAPart(t *testing.T) {
 	f := process(100, 50, "x", "y")
