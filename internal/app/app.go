@@ -6,7 +6,9 @@
 // [App.Run] owns every goroutine of it. Stopping goes the way of the data: the inputs stop and
 // settle, what they received is journaled, enrichment accounts for it, stdout and the
 // subscribers get the rest, then the server ends its streams. The whole is bounded by
-// Options.StopTimeout; what is not done by then is counted and said.
+// Options.StopTimeout; what is not done by then is counted and said. When the inputs have ended
+// by themselves, enrichment also closes the incidents that are open, and it and stdout have
+// the time that they need, until somebody asks for a stop.
 package app
 
 import (
@@ -196,9 +198,13 @@ func (a *App) abandon() error {
 	return errors.Join(errs...)
 }
 
+// ErrInputsEnded says that no input will bring anything any more.
+var ErrInputsEnded = errors.New("every input has come to its end")
+
 // Run runs the daemon until ctx ends, or every input has come to its end, and then stops it in
-// order. It returns nil after a clean stop, and otherwise what failed or what the stop had to
-// cut off.
+// order. A ctx whose cause is ErrInputsEnded says that nothing will come, too: the incidents that
+// are open are closed, which a stop otherwise leaves to the next run. It returns nil after a
+// clean stop, and otherwise what failed or what the stop had to cut off.
 func (a *App) Run(ctx context.Context) error {
 	// hard ends when the time to stop is over; it outlives ctx.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -223,7 +229,8 @@ func (a *App) Run(ctx context.Context) error {
 
 	<-soft.Done()
 	cause := context.Cause(soft)
-	asked := ctx.Err() != nil || errors.Is(cause, errInputsEnded)
+	ended := errors.Is(cause, ErrInputsEnded)
+	asked := ctx.Err() != nil || ended
 	if asked {
 		a.log.Info("stopping", "why", cause)
 	} else {
@@ -231,11 +238,22 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	timer := time.AfterFunc(a.opts.StopTimeout, cancel)
 	defer timer.Stop()
+	hurry := func() {}
+	if ended { // nobody waits, until somebody does
+		timer.Stop()
+		hurry = sync.OnceFunc(func() { timer.Reset(a.opts.StopTimeout) })
+		defer context.AfterFunc(ctx, hurry)()
+	}
 	errs := []error{wait(hard, "watches", watches), wait(hard, "inputs", inputs)}
-	a.worker.Finish()
+	if ended {
+		a.worker.End()
+	} else {
+		a.worker.Finish()
+	}
 	errs = append(errs, wait(hard, "enrichment", worker))
 	a.printer.finish()
 	errs = append(errs, wait(hard, "stdout", printer))
+	hurry() // a subscriber may be slow for ever, and come back
 	stopServing()
 	errs = append(errs, wait(hard, "report stream", server), a.journal.Close())
 	a.logEnd()
@@ -341,7 +359,7 @@ func wait(hard context.Context, part string, done <-chan error) error {
 		}
 	}
 	switch {
-	case err == nil || errors.Is(err, errInputsEnded):
+	case err == nil || errors.Is(err, ErrInputsEnded):
 		return nil
 	case errors.Is(err, context.Canceled):
 		err = errUnfinished
@@ -380,8 +398,10 @@ func (a *App) Settled(n int) bool {
 
 // Totals is what came in and went out so far.
 type Totals struct {
-	// Received and Repeated count alerts, Printed counts the reports on stdout.
-	Received, Repeated, Printed uint64
+	// Received, Repeated and Reported count alerts; Reported are those that the report log accounts
+	// for. Printed counts the report revisions on stdout, Missed those that are not there, or not
+	// yet.
+	Received, Repeated, Reported, Printed, Missed uint64
 }
 
 // Totals may be called at any time.
@@ -392,7 +412,11 @@ func (a *App) Totals() Totals {
 		t.Received += s.Received
 		t.Repeated += s.Repeated
 	}
-	t.Printed = a.printer.printed()
+	w := a.worker.Stats()
+	t.Reported, t.Printed = w.Alerts, a.printer.printed()
+	if a.printer != nil {
+		t.Missed = w.Revisions - min(w.Revisions, a.printer.done())
+	}
 	return t
 }
 

@@ -38,6 +38,7 @@ type daemon struct {
 	sim    *falcosim.Server
 	client pb.ReportServiceClient
 	health grpc_health_v1.HealthClient
+	cancel context.CancelCauseFunc
 	stop   func() error
 }
 
@@ -67,10 +68,11 @@ func startDaemon(t *testing.T, change func(*app.Options)) *daemon {
 	if d.app, err = app.New(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	d.cancel = cancel
 	done := make(chan error, 1)
 	go func() { done <- d.app.Run(ctx) }()
-	d.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	d.stop = sync.OnceValue(func() error { cancel(nil); return <-done })
 	t.Cleanup(func() { _ = d.stop() }) // checked where it matters
 	conn, err := grpc.NewClient("unix://"+reports, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

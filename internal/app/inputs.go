@@ -139,7 +139,7 @@ func (a *App) inputsChanged() {
 
 // runInputs runs every input and its intake. An intake ends once its input has ended and its
 // queue is empty. When every input has come to its end by itself, the daemon has nothing left
-// to do: that is errInputsEnded.
+// to do: that is ErrInputsEnded.
 func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan error {
 	return start(func() error {
 		var wg sync.WaitGroup
@@ -159,11 +159,8 @@ func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan e
 		}
 		err := errors.Join(append(stopped, errs...)...)
 		if err == nil && soft.Err() == nil {
-			return errInputsEnded
+			return ErrInputsEnded
 		}
 		return err
 	}, failed)
 }
-
-// errInputsEnded says that no input will bring anything any more.
-var errInputsEnded = errors.New("every input has come to its end")

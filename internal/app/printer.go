@@ -35,6 +35,7 @@ type printer struct {
 
 	end     chan struct{}
 	nWrote  atomic.Uint64
+	nSpared atomic.Uint64
 	nMissed atomic.Uint64
 	at      atomic.Uint64 // number of the last report behind it
 }
@@ -68,8 +69,11 @@ func (p *printer) missed() uint64 {
 	return p.nMissed.Load()
 }
 
-// seen is how many reports are behind the printer, written or missed.
-func (p *printer) seen() uint64 { return p.nWrote.Load() + p.nMissed.Load() }
+// done is how many reports were written, or are such that people are spared them.
+func (p *printer) done() uint64 { return p.nWrote.Load() + p.nSpared.Load() }
+
+// seen is how many reports are behind the printer, done or missed.
+func (p *printer) seen() uint64 { return p.done() + p.nMissed.Load() }
 
 // run writes reports until finish and the end of the log, or until ctx ends.
 func (p *printer) run(ctx context.Context) error {
@@ -154,12 +158,14 @@ func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, 
 		return at, err
 	}
 	var buf []byte
+	spared := uint64(0)
 	for _, e := range entries {
 		var r pb.Report
 		if err := proto.Unmarshal(e.Data, &r); err != nil {
 			return at, fmt.Errorf("decode report %s: %w", e.ID, err)
 		}
 		if p.forPeople && onlyCloses(&r) {
+			spared++
 			continue
 		}
 		buf = p.render.Append(buf, &r)
@@ -167,7 +173,8 @@ func (p *printer) step(ctx context.Context, at journal.Cursor) (journal.Cursor, 
 	if _, err := p.out.Write(buf); err != nil {
 		return at, fmt.Errorf("write reports to stdout: %w", err)
 	}
-	p.nWrote.Add(uint64(len(entries)))
+	p.nWrote.Add(uint64(len(entries)) - spared)
+	p.nSpared.Add(spared)
 	at = entries[len(entries)-1].Cursor
 	p.note(ctx, at)
 	return at, nil
