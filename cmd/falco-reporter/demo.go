@@ -30,8 +30,9 @@ func newDemoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Play recorded alerts through the daemon and print the reports",
 		Long: `Start a stand-in for Falco on a private unix socket and the same daemon that run starts, let
-it subscribe over gRPC, play recorded alerts, print a report for each, and end. No network port
-is opened and nothing is left behind.`,
+it subscribe over gRPC, play recorded alerts, print a report for each, and end. With --join
+alerts that belong together share a report, which is printed whenever it is revised, and closed
+at the end. No network port is opened and nothing is left behind.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := demo{cmd: cmd, keep: keep}
@@ -83,8 +84,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.opts.Listen = "unix://" + filepath.Join(dir, "reports.sock")
 	d.opts.Stdout = d.cmd.OutOrStdout()
 	// However slowly stdout is read, the demo must not lose a report: the journal keeps all.
-	// A report takes some 20 KiB.
-	d.opts.Memory = journal.MemoryOptions{ReportEntries: len(d.alerts) + 1, ReportBytes: int64(len(d.alerts)+1) << 20}
+	// A report takes some 20 KiB. Every revision tells of another alert, but for the last of an
+	// incident, of which there are no more than alerts.
+	most := 2*len(d.alerts) + 1
+	d.opts.Memory = journal.MemoryOptions{ReportEntries: most, ReportBytes: int64(most) << 20}
 
 	l, err := serve.Listen(ctx, falcoSocket)
 	if err != nil {
@@ -107,8 +110,8 @@ func (d *demo) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	done := make(chan error, 1)
 	go func() { done <- daemon.Run(running) }()
 	err = d.settle(ctx, daemon, done)
@@ -116,13 +119,16 @@ func (d *demo) report(ctx context.Context) error {
 		d.hints()
 		<-ctx.Done()
 	}
-	stop()
+	if err == nil {
+		stop(app.ErrInputsEnded) // without effect where the user has stopped it
+	}
+	stop(nil)
 	if runErr := <-done; err == nil {
 		err = runErr
 	}
 	t := daemon.Totals()
 	in := uint64(len(d.alerts))
-	lost := in - min(in, t.Printed+t.Repeated)
+	lost := in - min(in, t.Reported+t.Repeated) + t.Missed
 	if _, werr := fmt.Fprintf(d.cmd.ErrOrStderr(), "demo: %d alerts in, %d reports out, %d lost\n", in, t.Printed, lost); err == nil {
 		err = werr
 	}

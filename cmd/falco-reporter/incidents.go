@@ -40,7 +40,7 @@ func (f *incidentFlags) add(flags *pflag.FlagSet, def string) {
 	flags.StringVar(&f.silences, "silences", "", "file with silences, which lower the urgency of what they describe (YAML, see docs/operations.md)")
 }
 
-// joiner checks the flags; the result is nil where alerts are not joined.
+// joiner checks the flags; the result is nil where there is nothing to join and nothing to silence.
 func (f *incidentFlags) joiner() (func() enrich.Joiner, error) {
 	o := incident.Options{Idle: f.idle, MaxAge: f.maxAge}
 	var errs []error
@@ -52,14 +52,14 @@ func (f *incidentFlags) joiner() (func() enrich.Joiner, error) {
 		if o.Silences, err = readSilences(f.silences); err != nil {
 			errs = append(errs, fmt.Errorf("--silences: %w", err))
 		}
-		if f.join == joinOff {
-			errs = append(errs, errors.New("--silences: they are applied where alerts are joined; take --join=off away"))
-		}
 	}
 	switch f.join {
 	case joinOn:
 		return func() enrich.Joiner { return incident.New(o) }, errors.Join(errs...)
 	case joinOff:
+		if len(o.Silences) > 0 {
+			return func() enrich.Joiner { return incident.NewSingly(o.Silences) }, errors.Join(errs...)
+		}
 		return nil, errors.Join(errs...)
 	default:
 		return nil, errors.Join(append(errs, fmt.Errorf("--join %q: choose one of %s, %s", f.join, joinOn, joinOff))...)
@@ -94,6 +94,10 @@ func readSilences(name string) ([]incident.Silence, error) {
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// Silences that are not read would be missed only when they do not silence.
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: only the first YAML document would be read; put all silences below one \"silences:\", without a line of --- between them", name)
 	}
 	if len(file.Silences) > maxSilences {
 		return nil, fmt.Errorf("%s: %d silences are more than the %d there may be", name, len(file.Silences), maxSilences)

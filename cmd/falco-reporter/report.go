@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,6 +76,9 @@ is then 1. How old an alert is does not lower its urgency here: that it was read
 	return cmd
 }
 
+// endAtOnce is how many incidents are closed at once when the alerts end: each is a report in memory.
+const endAtOnce = 64
+
 // reporter writes reports of what it reads.
 type reporter struct {
 	enricher   *enrich.Enricher
@@ -102,8 +103,10 @@ func reportAll(cmd *cobra.Command, files []string, r *reporter) error {
 		}
 	}
 	if r.join != nil {
-		if err := r.closed(r.join.Advance(time.Unix(0, math.MaxInt64))); err != nil {
-			return err
+		for last := r.join.End(endAtOnce); len(last) > 0; last = r.join.End(endAtOnce) {
+			if err := r.closed(last); err != nil {
+				return err
+			}
 		}
 	}
 	if _, err := r.out.Write(r.render.End(nil)); err != nil {
