@@ -16,8 +16,25 @@ import (
 // sound ones, and an error that joins everything that is wrong with the file; unknown members
 // and values that are no texts are named with their lines. An empty file has no playbooks.
 //
-// What Parse takes is what the schema of [Schema] allows.
+// What Parse takes is what the schema of [Schema] allows, and more than that: it looks for each
+// placeholder of a snippet with a parser of the snippet's language, and refuses those whose
+// values would not stay one word or one text.
 func Parse(data []byte) ([]*Playbook, error) {
+	books, err := parse(data)
+	errs := []error{err}
+	var sound []*Playbook
+	for _, p := range books {
+		if err := p.checkPlacements(); err != nil {
+			errs = append(errs, err)
+		} else {
+			sound = append(sound, p)
+		}
+	}
+	return sound, errors.Join(errs...)
+}
+
+// parse is Parse without the look at where placeholders stand.
+func parse(data []byte) ([]*Playbook, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
@@ -39,7 +56,7 @@ func Parse(data []byte) ([]*Playbook, error) {
 // included, and otherwise says what it has playbooks for, such as "rule:NAME".
 func Check(data []byte) (keys []string, err error) {
 	l := &Library{byKey: make(map[string]*Playbook)}
-	if err := l.add(data); err != nil {
+	if err := l.add(Parse(data)); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(l.byKey)), nil

@@ -48,7 +48,7 @@ func (l *Library) addFile(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.add(data); err != nil {
+	if err := l.add(Parse(data)); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

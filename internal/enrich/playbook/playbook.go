@@ -121,6 +121,12 @@ func (p *Playbook) validate() error {
 	need(len(p.HarmlessIf) > 0, "harmless_if is empty")
 	need(len(p.Impact) > 0, "impact is empty")
 	need(len(p.Actions) > 0, "actions is empty")
+	for _, t := range [...]struct {
+		member string
+		texts  []string
+	}{{"means", []string{p.Means}}, {"not_shown", p.NotShown}, {"harmless_if", p.HarmlessIf}, {"impact", p.Impact}} {
+		need(!slices.ContainsFunc(t.texts, hasPlaceholder), "%s "+notFilled, t.member)
+	}
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		need(slices.Contains(Phases(), a.Phase), "action %d: phase %q is none of %s", i+1, a.Phase, strings.Join(Phases(), ", "))
@@ -128,6 +134,9 @@ func (p *Playbook) validate() error {
 		need(n > 0 && n <= MaxTitleWords, "action %d: the title has %d words, want 1 to %d", i+1, n, MaxTitleWords)
 		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container, process", i+1, a.When)
 		need(a.Parent == "" || !slices.ContainsFunc(strings.Split(a.Parent, "|"), notOneWord), "action %d: parent %q is no list of names", i+1, a.Parent)
+		for _, t := range [...][2]string{{"title", a.Title}, {"why", a.Why}, {"parent", a.Parent}, {"tool", a.Tool}, {"reference", a.Reference}} {
+			need(!hasPlaceholder(t[1]), "action %d: %s "+notFilled, i+1, t[0])
+		}
 		need(a.Reference == "" || strings.HasPrefix(a.Reference, "https://"), "action %d: the reference is no https link", i+1)
 		if a.Snippet == "" && a.General == "" {
 			need(a.Language == "" && a.Tool == "", "action %d: language and tool belong to a snippet", i+1)
@@ -137,6 +146,27 @@ func (p *Playbook) validate() error {
 		need(a.Tool != "", "action %d: the snippet names no tool", i+1)
 		if err := a.validateTemplates(); err != nil {
 			need(false, "action %d: %w", i+1, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// notFilled is what is wrong with a placeholder where none is filled in.
+const notFilled = "has a placeholder, and a reader would see it as it is: write it in general words (only snippet is filled in, and times in general)"
+
+// hasPlaceholder reports whether a text has what begins a placeholder.
+func hasPlaceholder(s string) bool { return strings.Contains(s, "{{") }
+
+// checkPlacements reports the placeholders of the playbook's snippets that stand where a value
+// would not stay what it is.
+func (p *Playbook) checkPlacements() error {
+	var errs []error
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		for _, t := range [...][2]string{{"snippet", a.Snippet}, {"general", a.General}} {
+			if err := a.checkPlacement(t[1]); err != nil {
+				errs = append(errs, fmt.Errorf("playbook %s: action %d: %s: %w", p.Key(), i+1, t[0], err))
+			}
 		}
 	}
 	return errors.Join(errs...)

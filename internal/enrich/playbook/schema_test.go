@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,9 @@ func TestSchemaAgreesWithTheLoader(t *testing.T) {
 		}
 		bySchema := s.Validate(instance)
 		_, byLoader := playbook.Parse(data)
+		if bySchema == nil && misplaced(byLoader) {
+			return // a schema does not see where a placeholder stands
+		}
 		if (bySchema == nil) != (byLoader == nil) {
 			t.Fatalf("%s\nschema: %v\nloader: %v", data, bySchema, byLoader)
 		}
@@ -115,6 +119,11 @@ func TestSchemaAgreesWithTheLoader(t *testing.T) {
 	if taken == 0 || refused == 0 {
 		t.Errorf("%d documents were taken and %d refused: the generator is one-sided", taken, refused)
 	}
+}
+
+// misplaced reports whether an error is about where a placeholder stands.
+func misplaced(err error) bool {
+	return err != nil && regexp.MustCompile(`the placeholder \{\{.*\}\} stands|in the place of its`).MatchString(err.Error())
 }
 
 // document draws a playbook file that is sound but for at most three slips.
