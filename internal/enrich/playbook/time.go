@@ -93,6 +93,12 @@ func sameProcess(field string, value func(string) (string, bool)) (string, bool)
 	if !ok || !known || !isNumber(pid) {
 		return "", false
 	}
-	limit := strconv.FormatInt(at.Unix()+startTolerance, 10)
-	return `[ "$(ps -o etimes= -p ` + pid + ` || echo 0)" -ge "$(($(date +%s) - ` + limit + `))" ]`, true
+	return olderThan(pid, at.Unix()+startTolerance), true
+}
+
+// olderThan writes the test for a pid and the second since 1970 before which its process must
+// have started. It takes two lines, to fit into 80 columns where a report shows it.
+func olderThan(pid string, limit int64) string {
+	return `[ "$(ps -o etimes= -p ` + pid + ` || echo 0)" -ge \` + "\n" +
+		`  "$(($(date +%s) - ` + strconv.FormatInt(limit, 10) + `))" ]`
 }

@@ -36,7 +36,7 @@ func TestFillTimes(t *testing.T) {
 		"no time, RFC 3339": {"sh", "x {{@rfc3339-2h}}", nil, "general now"},
 		"general with time": {"sh", "x {{proc.pid}}", map[string]string{"@time": at}, "general '2026-11-22 07:42:03 UTC'"},
 		"in YAML":           {"yaml", "x: {{@time}}", map[string]string{"@time": at}, `x: "2026-11-22 07:42:03 UTC"`},
-		"the same process":  {"sh", "{{@same:proc.pid}}", map[string]string{"@time": at, "proc.pid": "77"}, `[ "$(ps -o etimes= -p 77 || echo 0)" -ge "$(($(date +%s) - 1795333325))" ]`},
+		"the same process":  {"sh", "{{@same:proc.pid}}", map[string]string{"@time": at, "proc.pid": "77"}, "[ \"$(ps -o etimes= -p 77 || echo 0)\" -ge \\\n  \"$(($(date +%s) - 1795333325))\" ]"},
 		"no pid":            {"sh", "{{@same:proc.pid}}", map[string]string{"@time": at, "proc.pid": "7;id"}, "general '2026-11-22 07:42:03 UTC'"},
 		"a pid, no time":    {"sh", "{{@same:proc.pid}}", map[string]string{"proc.pid": "77"}, "general now"},
 	} {
