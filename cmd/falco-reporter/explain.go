@@ -80,6 +80,7 @@ type techniqueFacts struct {
 	Tactics     []string `json:"tactics"`
 	Description string   `json:"description,omitempty"`
 	Mitigations []string `json:"mitigations,omitempty"`
+	Detection   []string `json:"detection_strategies,omitempty"`
 	URL         string   `json:"url"`
 }
 
@@ -126,10 +127,10 @@ func explain(cmd *cobra.Command, know *knowledge, query string) (out *explanatio
 	if found, ok := o.Attack.Lookup(query); ok {
 		out.addAttack(o.Attack, found)
 		for _, t := range out.Techniques {
-			subject.Techniques = append(subject.Techniques, t.ID)
+			subject.Techniques = append(subject.Techniques, o.Attack.KnownAs(t.ID, t.TaggedID)...)
 		}
 		for _, t := range out.Tactics {
-			subject.Tactics = append(subject.Tactics, t.ID)
+			subject.Tactics = append(subject.Tactics, o.Attack.KnownAs(t.ID, t.AskedID)...)
 		}
 	}
 	out.Playbook = books.Specific(subject)
@@ -173,6 +174,9 @@ func (e *explanation) addAttack(know *attack.Data, found attack.Found) {
 		for _, m := range t.Mitigations {
 			f.Mitigations = append(f.Mitigations, m.ID+" "+m.Name)
 		}
+		for _, s := range t.DetectionStrategies {
+			f.Detection = append(f.Detection, s.ID+" "+s.Name)
+		}
 		e.Techniques = append(e.Techniques, f)
 	}
 }
@@ -202,6 +206,9 @@ func (e *explanation) write(w io.Writer) error {
 		line("  ", "Tactics: "+strings.Join(t.Tactics, ", "))
 		if len(t.Mitigations) > 0 {
 			line("  ", "Mitigations: "+strings.Join(t.Mitigations, ", "))
+		}
+		if len(t.Detection) > 0 {
+			line("  ", "Detection strategies: "+strings.Join(t.Detection, ", "))
 		}
 		line("  ", t.URL)
 	}

@@ -126,7 +126,7 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
 	books := e.playbooks()
-	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(subject(r)), general: books.General(a.Source)}
+	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(e.subject(r)), general: books.General(a.Source)}
 	s.proof = s.proven()
 	s.tell()
 	s.putFirst(s.weigh(e.urgency))
@@ -198,15 +198,17 @@ func maturity(tags []string) string {
 }
 
 // subject is what a playbook is looked for by. Sub-techniques go before techniques: they say
-// more.
-func subject(r *pb.Report) playbook.Subject {
+// more. A playbook may speak of them by the ids of another version of ATT&CK.
+func (e *Enricher) subject(r *pb.Report) playbook.Subject {
 	s := playbook.Subject{Rule: r.GetRule().GetName(), Source: r.GetSource()}
-	for _, t := range r.GetAttack().GetTechniques() {
-		s.Techniques = append(s.Techniques, t.GetId())
+	techniques := slices.SortedStableFunc(slices.Values(r.GetAttack().GetTechniques()), func(x, y *pb.Technique) int {
+		return len(y.GetId()) - len(x.GetId())
+	})
+	for _, t := range techniques {
+		s.Techniques = append(s.Techniques, e.attack.KnownAs(t.GetId(), t.GetTaggedId())...)
 	}
-	slices.SortStableFunc(s.Techniques, func(x, y string) int { return len(y) - len(x) })
 	for _, t := range r.GetAttack().GetTactics() {
-		s.Tactics = append(s.Tactics, t.GetId())
+		s.Tactics = append(s.Tactics, e.attack.KnownAs(t.GetId(), "")...)
 	}
 	return s
 }

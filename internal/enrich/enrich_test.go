@@ -380,3 +380,15 @@ func BenchmarkReport(b *testing.B) {
 		}
 	}
 }
+
+// TestPlaybookOfAnotherVersionsID: a rule that is tagged with an id of ATT&CK v19 gets what is
+// written for the technique under its id of v18.1.
+func TestPlaybookOfAnotherVersionsID(t *testing.T) {
+	e := enricher(t)
+	for _, tags := range [][]string{{"T1685"}, {"T1685.004"}, {"T1686.003"}, {"T1690", "mitre_defense_evasion"}} {
+		a := &alert.Alert{Rule: "My rule", Source: "syscall", Tags: tags}
+		if meaning := e.Report(a).GetMeaning(); !strings.Contains(meaning, "Impair Defenses") {
+			t.Errorf("%s: %q", tags, meaning)
+		}
+	}
+}

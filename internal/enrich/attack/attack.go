@@ -7,6 +7,8 @@
 //
 //   - An id of v19.1 that replaced one technique of v18.1 resolves to that technique.
 //   - One that replaced several of them, or none, resolves to itself; see [Technique.Version].
+//     Its tactics are those of v19.1. Where one of those that it replaced has its name, as
+//     T1562.001 has that of T1685, the rest is of that one; see [Technique.TextOf].
 //   - Stealth and Defense Impairment, into which v19.1 split Defense Evasion, resolve to that.
 //
 // [LoadSTIX] reads MITRE's own bundle instead, of any version and with MITRE's descriptions.
@@ -30,6 +32,8 @@ package attack
 import (
 	"embed"
 	"fmt"
+	"slices"
+	"strings"
 
 	falcoreporterv1 "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/attack/facts"
@@ -51,6 +55,7 @@ type Data struct {
 	techniques map[string]*Technique // by id, those of the later version too
 
 	tags           tagIndex
+	elsewhere      map[string][]string                 // ids of other versions, by id
 	tacticMessages map[*Tactic]*falcoreporterv1.Tactic // with descriptions
 	cache          cache
 }
@@ -101,6 +106,9 @@ type Technique struct {
 	Version string
 	// Replaces are the ids in Data.Version that a technique of the later version replaced.
 	Replaces []string
+	// TextOf is the one of several in Replaces that has the same name, from which the
+	// description, mitigations and detection strategies are; empty otherwise.
+	TextOf string
 }
 
 // Mitigation is an ATT&CK mitigation.
@@ -161,6 +169,28 @@ func (d *Data) Tactic(id string) (Tactic, bool) {
 		return Tactic{}, false
 	}
 	return *t, true
+}
+
+// KnownAs returns the ids under which something may have been written about a technique or
+// tactic, the most telling first: its own, the one that it was tagged with (empty for none),
+// and those that ATT&CK v18.1 or v19.1 has for it, or at last for the technique that a
+// sub-technique belongs to. Of several that it replaced only one with its name counts.
+func (d *Data) KnownAs(id, taggedID string) []string {
+	var ids []string
+	add := func(more ...string) {
+		for _, id := range more {
+			if id != "" && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	add(id, taggedID)
+	add(d.elsewhere[id]...)
+	add(d.elsewhere[taggedID]...)
+	if parent, _, ok := strings.Cut(id, "."); ok {
+		add(d.elsewhere[parent]...)
+	}
+	return ids
 }
 
 // Technique returns the technique with exactly the id, in capital letters: also one that is

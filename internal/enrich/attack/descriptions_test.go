@@ -3,12 +3,35 @@ package attack
 import (
 	"io/fs"
 	"maps"
+	"regexp"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 )
+
+// What ends a sentence. What follows one can begin with the name of a program, in small letters.
+var (
+	surelyEnds  = regexp.MustCompile(`[.!?]["')]*( ["'(]?[A-Z0-9/]|$)`)
+	perhapsEnds = regexp.MustCompile(`[.!?]["')]*( |$)`)
+)
+
+// TestDescriptionsHaveTwoToFourSentences holds each against the length that was asked for.
+func TestDescriptionsHaveTwoToFourSentences(t *testing.T) {
+	all, err := readDescriptions(embeddedDescriptions, "descriptions")
+	if err != nil || len(all) < 381 { // 367 techniques and 14 tactics
+		t.Fatalf("%d descriptions, %v", len(all), err)
+	}
+	for id, text := range all {
+		if n := len(surelyEnds.FindAllString(text, -1)); n < 2 {
+			t.Errorf("%s has %d sentences for sure, want at least 2: %s", id, n, text)
+		}
+		if n := len(perhapsEnds.FindAllString(text, -1)); n > 4 {
+			t.Errorf("%s has perhaps %d sentences, want at most 4: %s", id, n, text)
+		}
+	}
+}
 
 // TestDescriptionsAreYAML holds the parser against a YAML library on the embedded files.
 func TestDescriptionsAreYAML(t *testing.T) {

@@ -15,6 +15,8 @@ type source struct {
 	// gone maps the short name of each tactic that the file's version does not have any more
 	// to the short names of what it became.
 	gone map[string][]string
+	// known is the embedded facts, nil where file is them.
+	known *facts.File
 	// former maps ids to the names that techniques had in an earlier version.
 	former map[string]string
 }
@@ -22,6 +24,7 @@ type source struct {
 // learn adds to the facts of a bundle what the embedded ones know of other versions, as far as
 // it fits the bundle.
 func (s *source) learn(known *facts.File) {
+	s.known = known
 	shortnames := make(map[string]string, len(s.file.Tactics)) // ids by them
 	for _, t := range s.file.Tactics {
 		shortnames[t.Shortname] = t.ID

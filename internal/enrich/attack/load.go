@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type loader struct {
 	data *Data
 
 	tacticsByShortname map[string]*Tactic                  // with the later version's shortnames
+	nextTactics        map[string]*Tactic                  // those of the later version alone, by shortname
 	tacticMessages     map[*Tactic]*falcoreporterv1.Tactic // without descriptions
 	mitigations        map[string]Mitigation
 	mitigationMessages map[string]*falcoreporterv1.Mitigation
@@ -34,10 +36,12 @@ func newLoader(src source) *loader {
 			techniques: make(map[string]*Technique, n),
 			tags:       newTagIndex(n),
 			cache:      cache{sets: make(map[string]*resolved)},
+			elsewhere:  elsewhere(cmp.Or(src.known, f)),
 
 			tacticMessages: make(map[*Tactic]*falcoreporterv1.Tactic, len(f.Tactics)),
 		},
 		tacticsByShortname: make(map[string]*Tactic, len(f.Tactics)),
+		nextTactics:        make(map[string]*Tactic, len(f.NextTactics)),
 		tacticMessages:     make(map[*Tactic]*falcoreporterv1.Tactic, len(f.Tactics)),
 		mitigations:        make(map[string]Mitigation, len(f.Mitigations)),
 		mitigationMessages: make(map[string]*falcoreporterv1.Mitigation, len(f.Mitigations)),
@@ -57,6 +61,7 @@ func (l *loader) load(descriptions map[string]string) error {
 	if err := l.describe(descriptions); err != nil {
 		return err
 	}
+	l.inherit()
 	l.makeTacticMessages()
 	l.indexIDs()
 	if err := l.indexNames(); err != nil {
@@ -82,6 +87,10 @@ func (l *loader) loadTactics() error {
 			l.data.tags.tacticIDs[f.ID] = []*Tactic{was}
 		}
 		l.nameTactic(f.Shortname, f.Name, was)
+		l.nextTactics[f.Shortname] = &Tactic{
+			ID: f.ID, Shortname: f.Shortname, Name: f.Name, Order: was.Order,
+			URL: strings.Replace(was.URL, was.ID, f.ID, 1),
+		}
 	}
 	for shortname, became := range l.gone {
 		if _, ok := l.data.tags.tacticNames[shortname]; ok {
@@ -156,6 +165,9 @@ func (l *loader) loadTechnique(f *facts.Technique, version string) error {
 	}
 	for _, s := range f.Tactics {
 		tactic, ok := l.tacticsByShortname[s]
+		if next := l.nextTactics[s]; next != nil && version != l.file.Version {
+			tactic = next
+		}
 		if !ok {
 			return fmt.Errorf("technique %s has the unknown tactic %q", f.ID, s)
 		}
@@ -214,11 +226,29 @@ func (l *loader) describe(descriptions map[string]string) error {
 	return nil
 }
 
+// inherit gives what is known of a technique to the one of the later version that replaced it
+// among others, and has its name. One that replaced just one resolves to that instead.
+func (l *loader) inherit() {
+	for _, t := range l.data.techniques {
+		if len(t.Replaces) < 2 {
+			continue
+		}
+		from, ok := l.data.techniques[sameName(t.Name, t.Replaces, func(id string) string { return l.data.techniques[id].Name })]
+		if ok && t.Description == "" {
+			t.TextOf, t.Description = from.ID, from.Description
+			t.Mitigations, t.DetectionStrategies = from.Mitigations, from.DetectionStrategies
+		}
+	}
+}
+
 // makeTacticMessages makes the messages of the tactics once for all reports.
 func (l *loader) makeTacticMessages() {
 	for _, t := range l.data.tactics {
 		l.tacticMessages[t] = &falcoreporterv1.Tactic{Id: t.ID, Name: t.Name, Url: t.URL}
 		l.data.tacticMessages[t] = &falcoreporterv1.Tactic{Id: t.ID, Name: t.Name, Url: t.URL, Description: t.Description}
+	}
+	for _, t := range l.nextTactics {
+		l.tacticMessages[t] = &falcoreporterv1.Tactic{Id: t.ID, Name: t.Name, Url: t.URL}
 	}
 }
 

@@ -85,3 +85,26 @@ func TestLookupEveryName(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownAs: what was written for one version is found with the other's ids.
+func TestKnownAs(t *testing.T) {
+	d, later := embedded(t), loadFile(t, bundle21)
+	for _, tc := range []struct {
+		d                *Data
+		id, tagged, want string
+	}{
+		{d, "T1059", "", "T1059"},
+		{d, "T1685", "", "T1685 T1562.001"}, // the one of three that has its name
+		{later, "T1685", "T1562.006", "T1685 T1562.006 T1562.001"},
+		{d, "T1562.012", "T1685.004", "T1562.012 T1685.004 T1685"},
+		{later, "T1690", "", "T1690 T1562.003"},     // the only one
+		{d, "T1686.003", "", "T1686.003 T1562.004"}, // new, below one that is not
+		{d, "T1562.006", "", "T1562.006 T1685"},     // what replaced it, and its parent
+		{later, "TA0112", "", "TA0112 TA0005"},
+		{later, "TA0005", "", "TA0005"},
+	} {
+		if got := strings.Join(tc.d.KnownAs(tc.id, tc.tagged), " "); got != tc.want {
+			t.Errorf("%s, tagged %q: %s; want %s", tc.id, tc.tagged, got, tc.want)
+		}
+	}
+}

@@ -64,7 +64,11 @@ func (l *loader) remark(t *Technique) string {
 		for _, id := range t.Replaces {
 			old = append(old, id+" "+l.data.techniques[id].Name)
 		}
-		return "New in ATT&CK v" + t.Version + ", in place of what " + l.release() + " calls " + strings.Join(old, ", ") + "."
+		remark := "New in ATT&CK v" + t.Version + ", in place of what " + l.release() + " calls " + strings.Join(old, ", ") + "."
+		if t.TextOf != "" {
+			remark += " The text and the mitigations are those that " + l.release() + " has for " + t.TextOf + ", which has the same name."
+		}
+		return remark
 	}
 }
 

@@ -60,11 +60,20 @@ func TestMessageRemarks(t *testing.T) {
 		"T1064": "MITRE has deprecated this technique.",
 		"T1687": "New in ATT&CK v19.1; v18.1 does not have it.",
 		"T1685": "New in ATT&CK v19.1, in place of what v18.1 calls T1562 Impair Defenses, " +
-			"T1562.001 Disable or Modify Tools, T1562.006 Indicator Blocking.",
+			"T1562.001 Disable or Modify Tools, T1562.006 Indicator Blocking. The text and the mitigations " +
+			"are those that v18.1 has for T1562.001, which has the same name. ",
 	} {
 		if got := d.Message([]string{tag}).GetTechniques()[0].GetDescription(); !strings.HasPrefix(got, want) {
 			t.Errorf("the description of %s is %q, want %q first", tag, got, want)
 		}
+	}
+}
+
+// TestMessageOfTheLaterVersion: a technique of v19.1 comes with v19.1's tactics.
+func TestMessageOfTheLaterVersion(t *testing.T) {
+	m := embedded(t).Message([]string{"T1685"}).GetTechniques()[0]
+	if len(m.GetTactics()) != 1 || m.GetTactics()[0].GetName() != "Defense Impairment" || len(m.GetMitigations()) == 0 {
+		t.Errorf("got %v", m)
 	}
 }
 

@@ -148,7 +148,8 @@ func TestLoad20(t *testing.T) {
 		t.Errorf("version %q, notice %q", d.Version(), d.Notice())
 	}
 	want := "New in ATT&CK v19.1, in place of what the loaded bundle calls T1562 Impair Defenses, " +
-		"T1562.001 Disable or Modify Tools, T1562.006 Indicator Blocking."
+		"T1562.001 Disable or Modify Tools, T1562.006 Indicator Blocking. The text and the mitigations " +
+		"are those that the loaded bundle has for T1562.001, which has the same name. Adversaries may disable tools."
 	if m := d.Message([]string{"T1685"}); m.GetVersion() != "unknown" || m.GetTechniques()[0].GetDescription() != want {
 		t.Errorf("T1685 gives %v", m)
 	}
