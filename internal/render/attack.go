@@ -62,7 +62,7 @@ func layTechnique(t *pb.Technique) []block {
 	}
 	var notes bullets
 	if t.GetTaggedId() != "" {
-		notes = append(notes, line{}.words("Tagged as ").value(t.GetTaggedId()).words(", which MITRE has replaced by this."))
+		notes = append(notes, line{}.words("Tagged as ").value(t.GetTaggedId()).words(", which is what another version of ATT&CK calls this."))
 	}
 	var tactics line
 	for _, x := range t.GetTactics() {
