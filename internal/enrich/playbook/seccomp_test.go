@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 )
 
 // edit is how a snippet takes calls out of a profile's lists of allowed calls.
@@ -97,4 +99,48 @@ func allowed(t *testing.T, raw []byte) []string {
 		}
 	}
 	return out
+}
+
+// TestFilelessInAPod: what is said for Docker there is for pods as well, and the file that is
+// written is the one that the pod's spec names.
+func TestFilelessInAPod(t *testing.T) {
+	p := embedded(t).Specific(playbook.Subject{Rule: "Fileless execution via memfd_create"})
+	var written, named string
+	for _, a := range p.Actions {
+		text := a.Fill(plain)
+		if a.When != playbook.WhenKubernetes {
+			continue
+		}
+		if m := regexp.MustCompile(`(?s)"memfd_create".*/var/lib/kubelet/seccomp/(\S+)`).FindStringSubmatch(text); m != nil {
+			written = m[1]
+		}
+		if m := regexp.MustCompile(`(?s)type: Localhost.*localhostProfile: (\S+)`).FindStringSubmatch(text); m != nil {
+			named = m[1]
+		}
+	}
+	if written == "" || written != named {
+		t.Errorf("the profile is written to %q, and the pod names %q", written, named)
+	}
+}
+
+// TestFilelessIsTunedByWhatItIs: the rule compares its list with the parent's name too, and
+// calls what runs from memory by the number of a descriptor: a name in it exempts the wrong.
+func TestFilelessIsTunedByWhatItIs(t *testing.T) {
+	p := embedded(t).Specific(playbook.Subject{Rule: "Fileless execution via memfd_create"})
+	where := map[string]string{playbook.WhenContainer: "container.image.repository", playbook.WhenHost: "proc.pexepath"}
+	for _, a := range p.Actions {
+		if a.Phase != "tune" {
+			continue
+		}
+		for _, values := range []func(string) (string, bool){plain, none} {
+			text := a.Fill(values)
+			if !strings.Contains(text, "or (proc.exepath = ") || !strings.Contains(text, "and "+where[a.When]+" = ") || strings.Contains(text, "items:") {
+				t.Errorf("for %q:\n%s", a.When, text)
+			}
+		}
+		delete(where, a.When)
+	}
+	if len(where) > 0 {
+		t.Errorf("nothing for %v", where)
+	}
 }
