@@ -68,7 +68,7 @@ func BenchmarkClose(b *testing.B) {
 func BenchmarkHostile(b *testing.B) {
 	for name, part := range map[string]string{
 		"quotes": `token='\"`, "pipes": "echo a | sudo -S <<< ", "flags": "mysql -p$A curl -u a:$B ", "urls": "x://a:@b/@", "begins": "-----BEGIN PRIVATE KEY-----", "names": "a_", "values": `"value":`, "jwt": "eyJaaaaaa.", "open": "password=[", "dsn": "a:$B@tcp(",
-		"env": "TOKEN=/a b",
+		"env": "TOKEN=/a b", "here": "sudo -S <<a\n", "schemes": "x://", "writes": "(echo a;b)|passwd ", "sends": "expect assword send ", "logons": "sqlplus a/b ", "settings": "config set a_token b",
 	} {
 		b.Run(name, func(b *testing.B) {
 			in := strings.Repeat(part, redact.MaxLength/len(part)) + " --token"

@@ -16,6 +16,10 @@ type command struct {
 	// last is the last argument behind the keyword, for tools whose last one is the secret.
 	last  span
 	count int
+	// config says that names and values of settings follow; setting is then the kind of the
+	// value of the one that was named.
+	config  bool
+	setting Kind
 }
 
 // commands finds the secrets in command lines, by what each tool's flags mean, and the values
@@ -46,9 +50,13 @@ func skipSpace(s string, i int) (next int, lineEnd bool) {
 	return i, lineEnd
 }
 
-// wordEnd is where the word that begins at i ends: at white space. A placeholder is no end.
+// wordEnd is where the word that begins at i ends: at white space, or between the members of
+// a JSON array without it. A placeholder is no end.
 func wordEnd(s string, i int) int {
 	for i < len(s) && !isSpace(s[i]) {
+		if s[i] == ',' && i > 0 && i+1 < len(s) && s[i-1] == '"' && s[i+1] == '"' {
+			return i + 1
+		}
 		i += max(1, placeholderAt(s[i:]))
 	}
 	return i
@@ -70,7 +78,7 @@ func (c *command) start(program string) {
 // finish ends a command.
 func (f *finder) finish(c *command) {
 	if c.armed && c.tool.skip < 0 && c.count > 0 {
-		f.add(c.last.start, c.last.end, Password)
+		f.addValue(c.last.start, c.last.end, cmpKind(c.tool.kind))
 	}
 	*c = command{}
 }
@@ -87,20 +95,22 @@ func (f *finder) word(c *command, start, end int) int {
 		c.start(program(w[strings.IndexByte(w, '=')+1:]))
 		return 0
 	}
+	if after := f.redirection(start, end); after > 0 {
+		return after
+	}
 	next := 0
 	open := len(w) - len(strings.TrimLeft(w, "\"'“(`{[$!\\"))
 	switch core := w[open:]; {
-	case strings.HasPrefix(core, "--") || len(core) > 3 && core[0] == '-' && isLongFlag(core):
+	case strings.HasPrefix(core, "--"):
 		next = f.longFlag(c, start+open, end)
-		if next == 0 && core[1] != '-' {
-			next = f.shortFlags(c, start+open, end)
-		}
-	case len(core) > 1 && (core[0] == '-' || core[0] == '/' && c.tool.words == " /p: "):
-		next = f.shortFlags(c, start+open, end)
+	case len(core) > 1 && core[0] == '-':
+		next = f.flag(c, start+open, end)
+	case len(core) > 1 && core[0] == '/' && c.tool.slashFlags:
+		f.slashFlag(start+open, end)
 	case core != "":
 		f.argument(c, start, end, program(core))
 	}
-	if strings.HasSuffix(w, ";") && !c.tool.isSQL {
+	if strings.HasSuffix(w, ";") && !c.tool.isSQL || c.armed && c.tool.skip < 0 && strings.HasSuffix(strings.TrimRight(w, `"`), ")") {
 		f.finish(c)
 	}
 	return next
@@ -108,6 +118,9 @@ func (f *finder) word(c *command, start, end int) int {
 
 // program is a word as the name of a program: without what closes it.
 func program(word string) string {
+	if i := strings.LastIndex(word, `["`); i >= 0 {
+		word = word[i+len("["):] // of {"args":["mysql"
+	}
 	return strings.TrimRight(strings.TrimLeft(word, "\"'“(`"), "\"'`;)”:,")
 }
 
@@ -128,6 +141,63 @@ func isOutputKey(word string) bool {
 	}
 }
 
+// redirection looks at a word that begins a redirection: neither it nor the file that it names
+// is an argument. It returns where it ends, 0 if the word begins none.
+func (f *finder) redirection(start, end int) int {
+	w := strings.TrimLeft(f.s[start:end], "0123456789&")
+	target := strings.TrimLeft(w, "<>|&")
+	switch {
+	case w == "" || w[0] != '<' && w[0] != '>' || strings.HasPrefix(w, "<<") || strings.HasSuffix(w, ">") && target != "":
+		return 0 // or a <placeholder>
+	case target != "":
+		return end - len(target) + strings.IndexAny(target+";", ";\"'`)")
+	}
+	at, lineEnd := skipSpace(f.s, end)
+	if lineEnd {
+		return end
+	}
+	return at + strings.IndexAny(f.s[at:wordEnd(f.s, at)]+";", ";\"'`)")
+}
+
+// flag looks at a word with one dash: a long flag, or short ones if the tool has such. It
+// returns where to go on.
+func (f *finder) flag(c *command, start, end int) int {
+	core := f.s[start:end]
+	switch {
+	case strings.HasPrefix(core, `-c"`) || strings.HasPrefix(core, `-c'`):
+		c.start(program(core[len("-c"):]))
+		return 0
+	case len(core) <= len("-pw") || !isLongFlag(core) || c.owns(core):
+		return f.shortFlags(c, start, end)
+	case core[1] == 'p' && !isLower(core[2]):
+		// -pMyPassword1 of a program that is not known: the flag has the password with it.
+		f.addValue(start+len("-p"), end, Password)
+		return 0
+	}
+	if next := f.longFlag(c, start, end); next > 0 {
+		return next
+	}
+	return f.shortFlags(c, start, end)
+}
+
+// owns reports whether a word that looks like a long flag of one dash is a short flag of the
+// tool with its value attached: -pMyToken1 is mysql's password, and no flag "pMyToken".
+func (c *command) owns(core string) bool {
+	t := &c.tool
+	if !c.sub || t.words != "" && t.secret == "" || t.isPlain() {
+		return false
+	}
+	if t.attached || t.clusters {
+		return true
+	}
+	switch core[1:] {
+	case "password", "passwd", "pass", "passphrase", "apikey", "secret", "token":
+		return false // -password X, as many write where -p would do
+	default:
+		return strings.IndexByte(t.secret, core[1]) >= 0 || t.separator(core[1]) != 0 || strings.IndexByte(t.takes, core[1]) >= 0
+	}
+}
+
 // isLongFlag reports whether a word with one dash is a long flag, as in -password X.
 func isLongFlag(word string) bool {
 	return nameEnd(word[1:]) == len(word)-1 && nameKind(word) != ""
@@ -138,8 +208,8 @@ func isLongFlag(word string) bool {
 func (f *finder) longFlag(c *command, start, end int) int {
 	name, rest, joined := strings.Cut(f.s[start:end], "=")
 	kind := nameKind(name)
-	isUser := strings.HasSuffix(name, "creds") || name == "--auth" ||
-		c.tool.colon+c.tool.percent != "" && (name == "--user" || name == "--proxy-user" || name == "--cert")
+	isUser := strings.HasSuffix(name, "creds") || name == "--auth" || name == "-auth" ||
+		c.tool.colon+c.tool.percent != "" && (name == "--user" || name == "--proxy-user" || name == "--cert" || name == "--authenticate")
 	at := end - len(rest)
 	if !joined {
 		at, _ = skipSpace(f.s, end)
@@ -152,10 +222,22 @@ func (f *finder) longFlag(c *command, start, end int) int {
 		return 0
 	}
 	switch {
+	case name == "--command" && joined:
+		c.start(program(f.s[s:e]))
+		return 0
+	case !joined && (name == "--name" || name == "--hostname" || name == "--network"):
+		return e // "mongo" is no program there
+	case name == "--uri" || name == "--proxy" || name == "--preproxy":
+		f.argumentUserInfo(s, e)
+		return 0
+	case c.sub && c.tool.values != "" && has(c.tool.values, name):
+		f.addValue(s, e, cmpKind(c.tool.valuesKind))
+	case c.sub && c.tool.literals && name == "--from-literal":
+		f.pair(s, e)
 	case isUser && c.tool.percent != "":
 		f.behind(s, e, '%')
 	case isUser:
-		f.behind(s, e, ':')
+		f.userAndSecret(s, e, ':')
 	case name == "--secret" && c.tool.secretNames, joined: // assignments looks at these
 		return 0
 	case kind == Cookie && !strings.Contains(f.s[s:e], "="):
@@ -168,6 +250,20 @@ func (f *finder) longFlag(c *command, start, end int) int {
 		f.add(s, e, kind)
 	}
 	return e
+}
+
+// pair adds the value of key=value.
+func (f *finder) pair(start, end int) {
+	key, _, ok := strings.Cut(f.s[start:end], "=")
+	if !ok {
+		return
+	}
+	s, e := value(f.s, start+len(key)+1)
+	kind := nameKind(key)
+	if kind == "" {
+		kind = Secret
+	}
+	f.add(s, max(e, end), kind)
 }
 
 // isPlainWord reports whether v is a word of prose.
@@ -186,15 +282,16 @@ func (f *finder) shortFlags(c *command, start, end int) int {
 	if !c.sub {
 		return 0
 	}
-	if c.tool.words != "" {
+	t := &c.tool
+	if t.words != "" && (has(t.words, f.s[start:end]) || t.secret == "") {
 		return f.wordFlag(c, start, end)
 	}
-	t := &c.tool
 	for i := start + 1; i < end; i++ {
 		letter := f.s[i]
 		isSecret := strings.IndexByte(t.secret, letter) >= 0
 		separator := t.separator(letter)
-		if !isSecret && separator == 0 && strings.IndexByte(t.takes, letter) < 0 {
+		isAddress := strings.IndexByte(t.address, letter) >= 0
+		if !isSecret && !isAddress && separator == 0 && strings.IndexByte(t.takes, letter) < 0 {
 			if !t.clusters || !isLetter(letter) && !isDigit(letter) {
 				return 0
 			}
@@ -209,16 +306,24 @@ func (f *finder) shortFlags(c *command, start, end int) int {
 		}
 		s, e := value(f.s, at)
 		switch {
-		case separate && isFlagLike(f.s[at:]):
+		case separate && (isFlagLike(f.s[at:]) || strings.HasPrefix(f.s[at:], "--")):
 			return 0
 		case isSecret && f.isSecretValue(t, separate, s, e):
-			f.add(s, e, cmpKind(t.kind))
+			if t.kind == "" && !t.clusters && strings.HasPrefix(f.s[s:e], "=") {
+				s, e = value(f.s, s+1) // -p=X
+			}
+			f.addValue(s, e, cmpKind(t.kind))
 		case isSecret && separate && t.attached:
 			return 0 // a database, or another argument
 		case separator != 0:
-			f.behind(s, e, separator)
+			if separator == ',' {
+				e = max(e, s+len(strings.TrimRight(f.s[s:wordEnd(f.s, s)], "\"'`;)"))) // no end of the value here
+			}
+			f.userAndSecret(s, e, separator)
+		case isAddress:
+			f.argumentUserInfo(s, e)
 		}
-		if separate {
+		if separate && !strings.HasPrefix(strings.TrimLeft(f.s[s:e], `"`), "$(") { // a command of its own
 			return e
 		}
 		return 0
@@ -228,7 +333,7 @@ func (f *finder) shortFlags(c *command, start, end int) int {
 
 // closes reports whether nothing but closing quotes stands between i and end.
 func (f *finder) closes(i, end int) bool {
-	return strings.Trim(f.s[i:end], "\"'`)”") == ""
+	return strings.Trim(f.s[i:end], "\"'`)”,") == ""
 }
 
 // separator is what divides the user from the secret in the value of a flag.
@@ -255,7 +360,7 @@ func (f *finder) isSecretValue(t *tool, separate bool, start, end int) bool {
 		return len(v) >= 8 && isRandom(v)
 	case t.kind == Cookie:
 		return strings.Contains(v, "=")
-	case separate && t.secret == "p" && t.takes != "fdP" && len(v) <= 5 && strings.Trim(v, "0123456789") == "":
+	case separate && t.secret[0] == 'p' && t.takes != "fdP" && (len(v) <= 5 || strings.Contains(v, ":")) && strings.Trim(v, "0123456789:") == "":
 		return false
 	default:
 		return true
@@ -271,13 +376,6 @@ func cmpKind(k Kind) Kind {
 
 // wordFlag looks at a flag of a tool that has whole words for flags.
 func (f *finder) wordFlag(c *command, start, end int) int {
-	if c.tool.words == " /p: " {
-		if strings.HasPrefix(f.s[start:end], "/p:") {
-			s, e := value(f.s, start+len("/p:"))
-			f.add(s, e, Password)
-		}
-		return 0
-	}
 	if !has(c.tool.words, f.s[start:end]) {
 		return 0
 	}
@@ -288,8 +386,34 @@ func (f *finder) wordFlag(c *command, start, end int) int {
 	} else if f.s[s:e] == "stdin" {
 		return e
 	}
-	f.add(s, e, Password)
+	f.addValue(s, e, cmpKind(c.tool.kind))
 	return e
+}
+
+// slashFlag looks at a flag that begins with a slash, of which the value is in the same word.
+func (f *finder) slashFlag(start, end int) {
+	for _, flag := range [...]string{"/p:", "/gp:"} {
+		if strings.HasPrefix(f.s[start:end], flag) {
+			s, e := value(f.s, start+len(flag))
+			f.addValue(s, e, Password)
+		}
+	}
+	if strings.HasPrefix(f.s[start:end], "/pth:") {
+		f.add(start+len("/pth:"), end, PasswordHash)
+	}
+}
+
+// userAndSecret is behind for the user and the secret of a known flag. A token can stand in
+// the place of the user, with nothing behind it.
+func (f *finder) userAndSecret(start, end int, separator byte) {
+	i := strings.IndexByte(f.s[start:end], separator)
+	switch {
+	case i < 0:
+	case separator == ':' && i == end-start-1 && isUserToken(f.s[start:end-1]):
+		f.add(start, end-1, Token)
+	default:
+		f.addValue(start+i+1, end, Password)
+	}
 }
 
 // behind adds the password that stands behind a separator in a range.
@@ -305,8 +429,20 @@ func (f *finder) argument(c *command, start, end int, word string) {
 	case c.armed:
 		f.armedArgument(c, start, word)
 		return
+	case c.setting != "":
+		s, e := value(f.s, start)
+		f.add(s, e, c.setting)
+		c.config, c.setting = false, ""
+		return
 	case c.tool.userInfo:
 		f.argumentUserInfo(start, end)
+	case c.tool.logon && f.logon(start, end):
+		*c = command{}
+		return
+	case c.tool.pairs && (c.sub || strings.HasPrefix(word, "secret_id=")):
+		s, e := value(f.s, start)
+		f.pair(s, e)
+		return
 	case c.tool.keyword != "" && has(c.tool.keyword, word):
 		c.armed, c.skip = true, c.tool.skip
 		return
@@ -314,16 +450,50 @@ func (f *finder) argument(c *command, start, end int, word string) {
 		c.hosts--
 		return
 	}
-	if !c.sub && word == c.tool.after {
+	if !c.sub && has(c.tool.after, word) {
 		c.sub = true
 	}
+	switch {
+	case word == "config" || word == "configure":
+		c.config = !f.at.isProse
+		return
+	case word == "set" || !c.config:
+	case strings.Contains(word, "=") || isPlainWord(strings.ReplaceAll(word, "-", "")): // set-credentials is a command
+		c.config = false
+	default:
+		c.setting = nameKind(word)
+		c.config = c.setting != ""
+	}
 	c.start(word)
+}
+
+// logon looks at Oracle's user/secret@database, alone or behind userid=, and reports whether
+// it was that.
+func (f *finder) logon(start, end int) bool {
+	w := f.s[start:end]
+	at := start + len(w) - len(strings.TrimPrefix(strings.TrimLeft(w, `"'`), "userid="))
+	user, rest, ok := strings.Cut(f.s[at:end], "/")
+	if !ok || user == "" || nameEnd(user) != len(user) {
+		return false
+	}
+	s, e := value(f.s, at+len(user)+1)
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		e = end - len(rest) + i
+	}
+	f.addValue(s, e, Password)
+	return true
 }
 
 // armedArgument looks at an argument behind a keyword.
 func (f *finder) armedArgument(c *command, start int, word string) {
 	if len(word) == len("z") && strings.HasPrefix(f.s[start+1:], ":") {
 		return // the drive of net use
+	}
+	if c.tool.switches && strings.HasPrefix(word, "/") {
+		return
+	}
+	if c.tool.pairs && strings.Contains(strings.TrimRight(word, "="), "=") {
+		return // vault login username=bob
 	}
 	s, e := value(f.s, start)
 	if c.tool.skip < 0 {
@@ -340,23 +510,20 @@ func (f *finder) armedArgument(c *command, start int, word string) {
 		return
 	}
 	if word != "*" {
-		f.add(s, e, cmpKind(c.tool.kind))
+		f.addValue(s, e, cmpKind(c.tool.kind))
 	}
-	*c = command{}
+	c.armed = false
 }
 
-// argumentUserInfo looks at domain/user:secret@host, or Oracle's user/secret@host.
+// argumentUserInfo looks at domain/user:secret@host. One with a scheme is a URL, which urls
+// looks at.
 func (f *finder) argumentUserInfo(start, end int) {
 	w := f.s[start:end]
 	at := strings.LastIndexByte(w, '@')
-	if at < 0 {
+	if at < 0 || strings.Contains(w, "://") {
 		return
 	}
-	separator := strings.IndexByte(w[:at], ':')
-	if separator < 0 {
-		separator = strings.IndexByte(w[:at], '/')
-	}
-	if separator >= 0 {
-		f.add(start+separator+1, start+at, Password)
+	if separator := strings.IndexByte(w[:at], ':'); separator >= 0 {
+		f.addValue(start+separator+1, start+at, Password)
 	}
 }

@@ -1,7 +1,5 @@
 package redact
 
-import "strings"
-
 // Lists is how many lists of probes there are.
 func Lists() int { return len(suspicions.lists) }
 
@@ -17,5 +15,5 @@ func Finds(s string) bool {
 
 // Triggers are the words of suspicion.
 func Triggers() []string {
-	return strings.Split(strings.Join(splitFields(triggers), "|"), "|")
+	return splitFields(triggers)
 }

@@ -11,6 +11,9 @@ func (f *finder) authorization(i int) int {
 		first++
 	}
 	kind, isList := schemeKind(f.s[start:first])
+	if strings.HasPrefix(f.s[first:], `\ `) {
+		first++ // escaped for the shell
+	}
 	if kind == "" || first == len(f.s) || f.s[first] != ' ' {
 		f.add(start, end, Token)
 		return end

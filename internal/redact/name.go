@@ -14,7 +14,8 @@ func nameKind(name string) Kind {
 	}
 	var w words
 	w.split(name)
-	if w.n == 0 || isAbout(w.word(w.n-1)) {
+	w.isPAT = hasWordAtEnd(strings.TrimSuffix(name, "]"), "_pat") // GITHUB_PAT; alone it is a pattern
+	if w.n == 0 || isAbout(w.word(w.n-1)) || w.n > 1 && w.word(w.n-1) == "hash" && w.word(w.n-2) == "cert" {
 		return ""
 	}
 	for i := w.n - 1; i >= 0; i-- {
@@ -30,6 +31,8 @@ type words struct {
 	text       [maxName]byte
 	start, end [16]uint8
 	n          int
+	// isPAT says that the name ends like that of a personal access token.
+	isPAT bool
 }
 
 // split takes a name apart at what is no letter and before humps: "dbPassword_2" is db and
@@ -67,6 +70,10 @@ func (w *words) kind(i int) Kind {
 	case "auth", "authorization":
 		if last {
 			return Credentials
+		}
+	case "pat":
+		if last && w.isPAT {
+			return Token
 		}
 	case "pwd", "psk":
 		return Password

@@ -3,7 +3,7 @@ package redact
 import "strings"
 
 // pipes finds secrets that are given to a program on its standard input, in the command line
-// of the shell: echo X | sudo -S, echo user:X | chpasswd, sudo -S <<< X.
+// of the shell: echo X | sudo -S, echo user:X | chpasswd, sudo -S <<< X, passwd <<EOF.
 func (f *finder) pipes() {
 	for i := 0; i < len(f.s); i++ {
 		switch {
@@ -12,7 +12,7 @@ func (f *finder) pipes() {
 			i++
 		case f.s[i] == '|':
 			if users, ok := readsSecret(f.s[i+1 : commandEnd(f.s, i+1)]); ok {
-				f.echoed(commandStart(f.s, i), i, users)
+				f.written(commandStart(f.s, i), i, users)
 			}
 		case strings.HasPrefix(f.s[i:], "<<<"):
 			if users, ok := readsSecret(f.s[commandStart(f.s, i):i]); ok {
@@ -24,9 +24,37 @@ func (f *finder) pipes() {
 				f.input(s, e, users)
 			}
 			i += len("<<<")
+		case strings.HasPrefix(f.s[i:], "<<"):
+			f.hereDocument(i)
+			i++
 		}
 	}
 }
+
+// hereDocument looks at the here-document whose << stands at i.
+func (f *finder) hereDocument(i int) {
+	line := strings.IndexByte(f.s[i:min(len(f.s), i+maxPiped)], '\n')
+	users, ok := readsSecret(f.s[commandStart(f.s, i):i])
+	if line < 0 || !ok {
+		return
+	}
+	word := strings.TrimLeft(f.s[i+len("<<"):i+line], "- \"'\\")
+	word = word[:nameEnd(word)]
+	if word == "" {
+		return
+	}
+	start := i + line + 1
+	end := min(len(f.s), start+maxDocument)
+	if n := strings.Index(f.s[start-1:end], "\n"+word); n >= 0 {
+		end = start - 1 + n
+	}
+	if start < end {
+		f.input(start, end, users)
+	}
+}
+
+// maxDocument bounds the here-document that is looked through.
+const maxDocument = 4096
 
 // maxPiped bounds the two sides of a pipe that are looked at.
 const maxPiped = 256
@@ -50,31 +78,69 @@ func commandStart(s string, i int) int {
 // readsSecret reports whether a command reads a secret from its input, and whether as lines
 // of user:secret.
 func readsSecret(command string) (users, ok bool) {
-	isSudo, isPasswd := false, false
+	isSudo, isCommand, isContainer := false, true, false
 	for w := range strings.FieldsSeq(command) {
 		w = strings.Trim(w, "\"'`()”“")
-		switch name := w[strings.LastIndexByte(w, '/')+1:]; {
+		name := w[strings.LastIndexByte(w, '/')+1:]
+		switch {
 		case name == "chpasswd":
 			return true, true
-		case name == "sudo":
-			isSudo = true
-		case name == "passwd" || name == "smbpasswd" || name == "cryptsetup":
-			isPasswd = true
-		case isSudo && len(w) > 1 && w[0] == '-' && w[1] != '-' && strings.IndexByte(w, 'S') > 0, isSudo && w == "--stdin":
-			return false, true
-		case isPasswd && (w == "--stdin" || w == "-s" || w == "luksFormat" || w == "luksOpen" || w == "open"):
-			return false, true
-		case strings.HasPrefix(w, "--password-stdin") || strings.HasPrefix(w, "--pass-stdin") || strings.HasPrefix(w, "--with-token"):
+		case name == "smbpasswd" || name == "cryptsetup" || name == "vncpasswd",
+			isCommand && (name == "passwd" || name == "kinit" || name == "su"), isContainer && (w == "passwd" || w == "secret"),
+			isSudo && len(w) > 1 && w[0] == '-' && w[1] != '-' && strings.IndexByte(w, 'S') > 0, isSudo && w == "--stdin",
+			isInputFlag(w):
 			return false, true
 		}
+		isSudo = isSudo || name == "sudo"
+		isContainer = isContainer || name == "docker" || name == "podman" || name == "kubectl" || name == "chroot"
+		isCommand = isCommand && (isPrefix(name) || strings.HasPrefix(w, "-") || strings.Contains(w, "="))
 	}
 	return false, false
 }
 
-// echoed adds what an echo or printf between start and end writes.
+// isInputFlag reports whether a flag says that a secret is read from standard input.
+func isInputFlag(w string) bool {
+	for _, flag := range [...]string{"--password-stdin", "--pass-stdin", "--with-token", "--passphrase-fd", "--passwd-on-stdin", "--stdinpass"} {
+		if strings.HasPrefix(w, flag) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPrefix reports whether a program runs the command behind its name.
+func isPrefix(name string) bool {
+	switch name {
+	case "sudo", "doas", "env", "busybox", "exec", "nohup", "time", "command":
+		return true
+	default:
+		return false
+	}
+}
+
+// written adds what is written to a pipe at end: by the last echo or printf, or by all of a
+// group in parentheses or braces.
+func (f *finder) written(start, end int, users bool) {
+	text := strings.TrimRight(f.s[start:end], " ")
+	if !strings.HasSuffix(text, ")") && !strings.HasSuffix(text, "; }") {
+		f.echoed(start, end, users)
+		return
+	}
+	from := start + max(0, strings.LastIndexAny(text, "({"))
+	for end = start + len(text) - 1; from < end; {
+		next := end
+		if n := strings.IndexAny(f.s[from:end], ";&"); n >= 0 {
+			next = from + n
+		}
+		f.echoed(from, next, users)
+		from = next + 1
+	}
+}
+
+// echoed adds what an echo, printf or yes between start and end writes.
 func (f *finder) echoed(start, end int, users bool) {
 	at := -1
-	for _, name := range [...]string{"echo ", "printf "} {
+	for _, name := range [...]string{"echo ", "printf ", "yes "} {
 		if i := strings.LastIndex(f.s[start:end], name); i >= 0 && (i == 0 || !isNameByte(f.s[start+i-1])) {
 			at = max(at, start+i+len(name))
 		}
@@ -82,7 +148,7 @@ func (f *finder) echoed(start, end int, users bool) {
 	if at < 0 {
 		return
 	}
-	for strings.HasPrefix(f.s[at:end], "-") || strings.HasPrefix(f.s[at:end], " ") || strings.HasPrefix(f.s[at:end], "'%s") || strings.HasPrefix(f.s[at:end], "%s") {
+	for at < end && (f.s[at] == ' ' || f.s[at] == '-' || isFormat(f.s[at:end])) {
 		n := strings.IndexByte(f.s[at:end], ' ')
 		if n < 0 {
 			return
@@ -96,6 +162,12 @@ func (f *finder) echoed(start, end int, users bool) {
 		at, end = at+1, end-1
 	}
 	f.input(at, end, users)
+}
+
+// isFormat reports whether s begins with a format of printf and its argument follows.
+func isFormat(s string) bool {
+	word, _, more := strings.Cut(s, " ")
+	return more && strings.HasPrefix(strings.TrimLeft(word, `"'`), "%s")
 }
 
 // input adds a secret, or the one behind each user, that stands in a range.

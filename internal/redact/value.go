@@ -135,10 +135,15 @@ func isNameByte(b byte) bool { return isAlnum(b) || b == '_' || b == '-' || b ==
 // isEvidence reports whether a value that stands where a secret could is none: empty or
 // masked, a reference, a path, an address, a number or word that switches something.
 func isEvidence(v string, kind Kind) bool {
-	if v == "" || onlyPlaceholders(v) || strings.Trim(v, "*xX.•·-_?#… ") == "" || isReference(v) || isPath(v) || isURL(v) {
+	if isNone(v) || isSource(v) || hasExtension(v) {
 		return true
 	}
-	if kind != Password && kind != PasswordHash && len(v) <= 4 && strings.Trim(v, "0123456789") == "" {
+	return kind != Password && kind != PasswordHash && len(v) <= 4 && strings.Trim(v, "0123456789") == ""
+}
+
+// isNone reports whether a value is no secret even where a tool takes it for one.
+func isNone(v string) bool {
+	if v == "" || onlyPlaceholders(v) || strings.Trim(v, "*xX.•·-_?#… ") == "" || isReference(v) || isPath(v) || isURL(v) {
 		return true
 	}
 	if len(v) > len(`"[undefined]"`) {
@@ -171,7 +176,19 @@ func isReference(v string) bool {
 	case len(v) > 2 && v[0] == '%' && v[len(v)-1] == '%':
 		return nameEnd(v[1:]) == len(v)-2
 	}
-	for _, prefix := range [...]string{"env:", "file:", "fd:", "@/", "@./", "id=", "src=", "source=", "type=", ".*", ".+", "[^", `\S`, `\w`} {
+	for _, prefix := range [...]string{"env:", "file:", "fd:", "@/", "@./"} {
+		if strings.HasPrefix(v, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSource reports whether a value describes a secret: the options of docker's --secret, or an
+// expression to search for.
+func isSource(v string) bool {
+	v = strings.Trim(v, `"'`)
+	for _, prefix := range [...]string{"id=", "src=", "source=", "type=", ".*", ".+", "[^", `\S`, `\w`} {
 		if strings.HasPrefix(v, prefix) {
 			return true
 		}
@@ -189,7 +206,7 @@ func isPath(v string) bool {
 		}
 	}
 	if !strings.HasPrefix(v, "/") {
-		return hasExtension(v)
+		return false
 	}
 	first, _, _ := strings.Cut(v[1:], "/")
 	return len(v) < 32 || !isRandom(v) || strings.ToLower(first) == first
