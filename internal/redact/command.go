@@ -118,7 +118,7 @@ func (f *finder) word(c *command, start, end int) int {
 
 // program is a word as the name of a program: without what closes it.
 func program(word string) string {
-	if i := strings.LastIndex(word, `["`); i >= 0 {
+	if i := strings.LastIndexByte(word, '['); i >= 0 && strings.HasPrefix(word[i:], `["`) {
 		word = word[i+len("["):] // of {"args":["mysql"
 	}
 	return strings.TrimRight(strings.TrimLeft(word, "\"'“(`"), "\"'`;)”:,")
@@ -144,6 +144,9 @@ func isOutputKey(word string) bool {
 // redirection looks at a word that begins a redirection: neither it nor the file that it names
 // is an argument. It returns where it ends, 0 if the word begins none.
 func (f *finder) redirection(start, end int) int {
+	if strings.IndexByte(f.s[start:end], '<') < 0 && strings.IndexByte(f.s[start:end], '>') < 0 {
+		return 0
+	}
 	w := strings.TrimLeft(f.s[start:end], "0123456789&")
 	target := strings.TrimLeft(w, "<>|&")
 	switch {

@@ -25,32 +25,34 @@ func (f *finder) pipes() {
 			}
 			i += len("<<<")
 		case strings.HasPrefix(f.s[i:], "<<"):
-			f.hereDocument(i)
-			i++
+			i = max(i+1, f.hereDocument(i))
 		}
 	}
 }
 
-// hereDocument looks at the here-document whose << stands at i.
-func (f *finder) hereDocument(i int) {
+// hereDocument looks at the here-document whose << stands at i. It returns where it ends if a
+// secret is read from it.
+func (f *finder) hereDocument(i int) int {
 	line := strings.IndexByte(f.s[i:min(len(f.s), i+maxPiped)], '\n')
 	users, ok := readsSecret(f.s[commandStart(f.s, i):i])
 	if line < 0 || !ok {
-		return
+		return 0
 	}
 	word := strings.TrimLeft(f.s[i+len("<<"):i+line], "- \"'\\")
 	word = word[:nameEnd(word)]
 	if word == "" {
-		return
+		return 0
 	}
 	start := i + line + 1
 	end := min(len(f.s), start+maxDocument)
 	if n := strings.Index(f.s[start-1:end], "\n"+word); n >= 0 {
 		end = start - 1 + n
 	}
-	if start < end {
-		f.input(start, end, users)
+	if start >= end {
+		return 0
 	}
+	f.input(start, end, users)
+	return end
 }
 
 // maxDocument bounds the here-document that is looked through.
