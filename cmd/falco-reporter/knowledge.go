@@ -78,8 +78,8 @@ type urgencyFlags struct {
 
 // add adds the flags.
 func (f *urgencyFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that can page by itself")
-	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today")
+	flags.StringVar(&f.pageAt, "page-at", "critical", "least severe Falco priority that pages where a finding, or the result with rights and reach, backs it")
+	flags.StringVar(&f.todayAt, "today-at", "warning", "least severe Falco priority that is for today with nothing against it")
 }
 
 // options checks the flags.

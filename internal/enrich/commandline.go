@@ -1,7 +1,7 @@
 package enrich
 
 import (
-	"net/netip"
+	"iter"
 	"strings"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
@@ -31,7 +31,7 @@ func (s *scene) commands() []command {
 	}
 	if chain := s.r.GetAncestry(); len(chain) > 0 && chain[0].GetLevel() == 1 {
 		text := chain[0].GetCommandLine()
-		if text = text[:min(len(text), maxCommand)]; inlineCode(chain[0].GetName(), text) != "" {
+		if text = text[:min(len(text), maxCommand)]; hasCode(chain[0].GetName(), text) {
 			out = append(out, command{"the parent's command line", text, chain[0].GetName(), "proc.pcmdline"})
 		}
 	}
@@ -43,16 +43,37 @@ func (s *scene) findEncoded() {
 	for _, c := range s.commands() {
 		if text, how := decoded(c.text); text != "" && !strings.Contains(c.text, "Basic ") && !strings.Contains(c.text, "Bearer ") { // those are credentials
 			s.show(certain, "A word of "+c.whose+" is "+how+" of "+phrase.Quote(text)+".", c.field)
-			if inlineCode(c.name, c.text) != "" || decoder(c.text) {
+			if hasCode(c.name, c.text) || decoder(c.text) {
 				s.raise(today, "A command hidden in "+how+".", "a known installer decodes its own script")
+				s.raiseIntent(readAsCode(text), " hidden in "+how)
 			}
 		}
 		if text, reader := hereDocument(c.text); text != "" {
 			s.show(certain, "A here-document in "+c.whose+" holds "+phrase.Quote(text)+".", c.field)
 			if program.IsShell(reader) || interpreter(reader) != "" {
 				s.raise(today, "Code handed to "+phrase.Quote(reader)+" in a here-document.", "a known job hands over its own code")
+				s.raiseIntent(readAsCode(text), " in a here-document")
 			}
 		}
+	}
+}
+
+// readAsCode reads a text of which it is not known who runs it.
+func readAsCode(text string) intent {
+	out := shellIntent(text, 0)
+	out.joinsShell = out.joinsShell || joinsByCode(text)
+	return out
+}
+
+// raiseIntent asks for a page where code that is hidden or handed over asks for what an intruder
+// does. What did not happen raises nothing.
+func (s *scene) raiseIntent(i intent, where string) {
+	switch {
+	case s.didNotHappen():
+	case i.joinsShell:
+		s.raise(page, "A command"+where+" asks to join a shell to a connection.", "an authorised test opened this connection")
+	case i.runsFetched:
+		s.raise(page, "A command"+where+" asks to fetch code and run it.", "a known installer fetches its own code")
 	}
 }
 
@@ -78,18 +99,31 @@ const (
 	hidesLogs
 	runsDecoded
 	opensSocket
+	joinsAShell
+	fetchesCode
 )
 
-// deeds are what the command line asks for.
-func deeds(text string) deed {
+// deeds are what the command line of a process asks for. What a tool that prints or searches text
+// has in its arguments is text.
+func deeds(name, text string) deed {
+	if isTextTool(name) {
+		return 0
+	}
 	var all deed
+	i := intentOf(name, text)
+	if i.joinsShell && !isNetworkTool(name) { // what such a tool hands out is told as its own
+		all |= joinsAShell
+	}
+	if i.runsFetched {
+		all |= fetchesCode
+	}
 	for segment := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(";|&\n", r) }) {
 		all |= segmentDeed(shellCode(strings.TrimSpace(segment)))
 	}
 	if runsDecodedCode(text) {
 		all |= runsDecoded
 	}
-	if strings.Contains(text, "/dev/tcp/") || strings.Contains(text, "/dev/udp/") {
+	if hasCode(name, text) && (strings.Contains(text, "/dev/tcp/") || strings.Contains(text, "/dev/udp/")) {
 		all |= opensSocket
 	}
 	return all
@@ -155,69 +189,71 @@ func decoder(text string) bool {
 	return false
 }
 
+// deedWords are what deeds ask for, for a sentence.
+func deedWords(all deed) []string {
+	if all&joinsAShell != 0 {
+		all &^= opensSocket
+	}
+	var out []string
+	for _, d := range [...]struct {
+		deed deed
+		word string
+	}{
+		{joinsAShell, "join a shell to a connection"},
+		{fetchesCode, "fetch code and run it"},
+		{hidesHistory, "wipe history"},
+		{hidesLogs, "wipe logs"},
+		{runsDecoded, "run decoded code"},
+		{opensSocket, "open a connection"},
+	} {
+		if all&d.deed != 0 {
+			out = append(out, d.word)
+		}
+	}
+	return out
+}
+
 // findDeeds: what else was asked for in the same command line.
 func (s *scene) findDeeds() {
 	for _, c := range s.commands() {
-		got := deeds(c.text)
-		var words []string
-		for _, d := range [...]struct {
-			deed deed
-			word string
-		}{
-			{hidesHistory, "wipe history"},
-			{hidesLogs, "wipe logs"},
-			{runsDecoded, "run decoded code"},
-			{opensSocket, "open a connection"},
-		} {
-			if got&d.deed != 0 {
-				words = append(words, d.word)
-			}
-		}
-		if len(words) == 0 {
+		got := deeds(c.name, c.text)
+		asks := deedWords(got)
+		if len(asks) == 0 {
 			continue
 		}
 		if got == opensSocket && c.field == "proc.cmdline" && program.IsShell(c.name) {
-			if joinsShell(c.text) && !s.didNotHappen() {
-				s.show(likely, "The command line asks to join a shell to a connection.", c.field)
-				s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
-			}
 			continue // it is told of the shell's code
 		}
-		s.show(likely, strings.ToUpper(c.whose[:1])+c.whose[1:]+" asks to "+strings.Join(words, ", ")+".", c.field)
+		s.show(likely, strings.ToUpper(c.whose[:1])+c.whose[1:]+" asks to "+strings.Join(asks, ", ")+".", c.field)
 		if c.field == "proc.pcmdline" {
 			s.notShown("That all of the parent's command line was done.")
 		}
-		if s.didNotHappen() {
-			return
-		}
-		switch hides := got & (hidesHistory | hidesLogs); {
-		case hides != 0 && got&runsDecoded != 0:
-			s.raise(page, "A command line asks to hide traces and to run decoded code.", "somebody here ran this as a test")
-		case hides != 0 && got&opensSocket != 0:
-			s.raise(page, "A command line asks to hide traces and to open a connection.", "somebody here ran this as a test")
-		case hides != 0:
-			s.raise(today, "A command line asks to hide traces.", "somebody here ran this as a test")
-		case joinsShell(c.text):
-			s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
-		case got&runsDecoded != 0:
-			s.raise(today, "A command line asks to run code decoded from base64 or hex.", "a known installer decodes its own script")
+		if !s.didNotHappen() {
+			s.raiseDeeds(got)
 		}
 		return
 	}
 }
 
-// joinsShell reports whether a command line joins a shell to a connection that leaves the
-// machine, as far as it names an address.
-func joinsShell(text string) bool {
-	_, peer, ok := strings.Cut(text, "/dev/tcp/")
-	if !ok || !strings.Contains(text, "sh -i") && !strings.Contains(text, "0>&1") && !strings.Contains(text, "0<&1") {
-		return false
+// raiseDeeds asks for the urgency of what a command line asks for.
+func (s *scene) raiseDeeds(got deed) {
+	server, _, below := s.server()
+	switch hides := got & (hidesHistory | hidesLogs); {
+	case got&joinsAShell != 0:
+		s.raise(page, "A command line asks to join a shell to a connection.", "an authorised test opened this connection")
+	case got&fetchesCode != 0 && below:
+		s.raise(page, "Under a "+server.kind+", a command line asks to fetch code and run it.", "that server is meant to fetch this code")
+	case hides != 0 && got&runsDecoded != 0:
+		s.raise(page, "A command line asks to hide traces and to run decoded code.", "somebody here ran this as a test")
+	case hides != 0 && got&opensSocket != 0:
+		s.raise(page, "A command line asks to hide traces and to open a connection.", "somebody here ran this as a test")
+	case got&fetchesCode != 0:
+		s.raise(today, "A command line asks to fetch code and run it.", "a known installer is fetched and run like this")
+	case hides != 0:
+		s.raise(today, "A command line asks to hide traces.", "somebody here ran this as a test")
+	case got&runsDecoded != 0:
+		s.raise(today, "A command line asks to run code decoded from base64 or hex.", "a known installer decodes its own script")
 	}
-	host, _, _ := strings.Cut(peer, "/")
-	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
-		return false
-	}
-	return host != "localhost"
 }
 
 // maxNamed bounds how many paths out of a command line are told.
@@ -227,17 +263,45 @@ const maxNamed = 2
 // about is told elsewhere.
 func (s *scene) findNamed() {
 	p, told := s.r.GetProcess(), 0
-	text := p.GetCommandLine()
-	for word := range strings.FieldsFuncSeq(text[:min(len(text), maxCommand)], func(r rune) bool { return strings.ContainsRune(" \t\n;|&<>\"'`()\\", r) }) {
+	for word := range words(p.GetCommandLine()) {
 		pl, ok := namedPlace(word)
 		if !ok || !pl.grave && !pl.secret || word == s.r.GetFile().GetPath() {
 			continue
 		}
 		s.show(likely, "The command line names "+phrase.Quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
+		s.raiseNamed(pl)
 		if told++; told == maxNamed {
 			return
 		}
 	}
+}
+
+// raiseNamed asks for the urgency of a program in a container that was started to use a disk.
+func (s *scene) raiseNamed(pl place) {
+	name := s.r.GetProcess().GetName()
+	if !pl.disk || !s.startsProgram() || isTextTool(name) || s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER {
+		return
+	}
+	if name == "debugfs" {
+		s.raise(page, "A file system editor in a container is told to use a disk, perhaps the node's.", "an administrator repairs a disk from this container")
+		return
+	}
+	s.raise(today, "A program in a container is told to use a disk, perhaps the node's.", "the container's work is to manage disks")
+}
+
+// words are the words of a command line in which paths are looked for.
+func words(text string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(text[:min(len(text), maxCommand)], func(r rune) bool { return strings.ContainsRune(" \t\n;|&<>\"'`()\\", r) })
+}
+
+// namedSecret is the first path in a command line that gives away credentials.
+func namedSecret(text string) (path string, ok bool) {
+	for word := range words(text) {
+		if pl, ok := namedPlace(word); ok && pl.secret && !pl.disk {
+			return word, true
+		}
+	}
+	return "", false
 }
 
 // namedPlace is placeOf for a word that may be a part of a path or a pattern.

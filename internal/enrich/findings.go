@@ -47,6 +47,7 @@ func (s *scene) find() {
 		s.findEncoded,
 		s.findCode,
 		s.findLostProcess,
+		s.findModule,
 		s.findPlace,
 		s.findNamed,
 		s.findMode,
@@ -79,13 +80,11 @@ func (s *scene) findMemoryImage() {
 	evidence := []string{"proc.is_exe_from_memfd", "proc.exepath", "evt.arg.flags"}
 	if !isExec(s.r.GetEvent().GetType()) || s.outcome() != pb.Outcome_OUTCOME_SUCCEEDED {
 		s.show(certain, "The process runs an anonymous memory file, not a file on disk.", evidence...)
-		if !s.didNotHappen() {
-			s.raise(page, "A program that exists only in memory.", "a known program runs itself from memory")
-		}
+		s.raiseState("A program that exists only in memory.", "a known program runs itself from memory")
 		return
 	}
 	s.show(certain, "The program is an anonymous memory file, not on disk.", evidence...)
-	s.raise(page, "A program that exists only in memory.", "a known program runs itself from memory")
+	s.raiseState("A program that exists only in memory.", "a known program runs itself from memory")
 	if name := s.r.GetProcess().GetName(); name != "" && strings.Trim(name, "0123456789") == "" {
 		s.show(likely, "The process name "+phrase.Quote(name)+" is the number of the file descriptor that was executed, not a name that somebody gave.", "proc.name", "proc.exepath")
 	}

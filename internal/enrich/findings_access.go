@@ -51,20 +51,109 @@ func (s *scene) findPlace() {
 			continue
 		}
 		s.show(likely, phrase.Quote(t.path)+" "+p.tells()+".", t.field)
+		readOnly := !t.writes && t.how == "" && s.openedFor().read
 		switch {
 		case s.didNotHappen():
 		case s.routine != "" && isEngineStorage(t.path): // a file of an image
+		case p.disk:
+			s.raiseDisk(t)
+		case p.programs && t.writes:
+			s.raisePrograms()
 		case p.grave && t.writes && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED:
 			s.raise(page, "Write access to "+p.holds+".", "a deployment changed it at that time")
 		case p.grave && t.writes:
 			s.raise(page, "An attempt at write access to "+p.holds+", perhaps successful.", "a deployment changed it at that time")
 		case t.how != "" && (p.grave || p.secret):
 			s.raise(today, t.how+" "+p.holds+".", "a backup or a package made it on purpose")
-		case p.grave || p.secret:
+		case p.secret, p.grave && !readOnly:
 			s.raise(today, "Access to "+p.holds+".", "a login or a backup uses it")
 		default:
 		}
 	}
+}
+
+// raiseDisk: whoever reads or writes the device gets around the rights of every file. A device in a
+// container may be a disk of the machine below it.
+func (s *scene) raiseDisk(t touched) {
+	whose, harmless := "a disk", "a tool for disks is at work"
+	if s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER {
+		whose, harmless = "a disk, perhaps the node's, from within a container", "the container's work is to manage disks"
+		if t.writes {
+			s.raise(page, "Write access to "+whose+".", harmless)
+			return
+		}
+	}
+	s.raise(today, "Access to "+whose+".", harmless)
+}
+
+// raisePrograms: a change among the system's programs. What was put there on the host from elsewhere
+// pages; what is only removed or gets another name, what an installer does, and the programs of an
+// ordinary container, which end with it, are for today.
+func (s *scene) raisePrograms() {
+	f, exe, call := s.r.GetFile(), s.r.GetProcess().GetExePath(), s.r.GetEvent().GetType()
+	from, _ := placeOf(f.GetPath())
+	gone := strings.HasPrefix(call, "unlink") || strings.HasPrefix(call, "rename") && from.programs
+	reaches, _ := s.reach()
+	installer := isInstaller(baseName(exe)) && isSystemProgram(exe) && !s.changedImage()
+	done := s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED
+	const harmless = "a package or a deployment changed it at that time"
+	switch {
+	case gone && strings.HasPrefix(call, "unlink"):
+		s.raise(today, "A program of the system is to be removed.", harmless)
+	case gone:
+		s.raise(today, "A program of the system is to get another name.", harmless)
+	case !done:
+		s.raise(today, "An attempt at write access to the system's programs, perhaps successful.", harmless)
+	case installer || reaches != yes:
+		s.raise(today, "Write access to the system's programs.", harmless)
+	default:
+		s.raise(page, "Write access to the system's programs on the host.", harmless)
+	}
+}
+
+// findModule: code for the kernel, which the host and all its containers share.
+func (s *scene) findModule() {
+	call := s.r.GetEvent().GetType()
+	if call != "init_module" && call != "finit_module" || s.didNotHappen() {
+		return
+	}
+	s.show(certain, "The call is for loading a module into the kernel, which the host and its containers share.", "evt.type")
+	done := s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED
+	const harmless = "a driver or a network plugin loads this module"
+	switch {
+	case !done:
+		s.raise(today, "A kernel module was perhaps loaded.", harmless)
+	case s.installedModule():
+		s.raise(today, "A kernel module was loaded, seemingly an installed one.", harmless)
+	case s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER:
+		s.raise(page, "A kernel module was loaded from within a container.", harmless)
+	case s.namesOpenPlace():
+		s.raise(page, "A kernel module was loaded, seemingly from a folder where every user can write.", harmless)
+	default:
+		s.raise(today, "A kernel module was loaded.", harmless)
+	}
+}
+
+// namesOpenPlace reports whether an argument lies where every user can write.
+func (s *scene) namesOpenPlace() bool {
+	for word := range strings.FieldsSeq(s.r.GetProcess().GetCommandLine()) {
+		if openPlace(word) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// installedModule reports whether modprobe was told to load a module by its name: it takes those
+// from where the system installs them, unless an option says another folder.
+func (s *scene) installedModule() bool {
+	p := s.r.GetProcess()
+	switch p.GetExePath() {
+	case "/sbin/modprobe", "/usr/sbin/modprobe", "/bin/kmod", "/usr/bin/kmod", "/bin/busybox":
+	default:
+		return false
+	}
+	return p.GetName() == "modprobe" && !strings.Contains(p.GetCommandLine(), "/") && !strings.Contains(p.GetCommandLine(), " -d") && !s.changedImage()
 }
 
 // pathArgument is the argument of the event that the path came from.
@@ -204,6 +293,7 @@ func (s *scene) findRequest() {
 	if anonymous {
 		s.show(certain, "The request came without credentials (system:anonymous).", "ka.user.name")
 	}
+	s.findAdminBinding(q)
 	switch code := q.GetResponseCode(); {
 	case q.GetAuthorizationDecision() == "forbid" || code == 401 || code == 403:
 		s.show(certain, "The API server refused it.", "ka.response.code", "ka.auth.decision")
@@ -224,6 +314,28 @@ func (s *scene) findRequest() {
 	default:
 		s.notShown("Whether it succeeded: the alert has no response.")
 	}
+}
+
+// adminRule is Falco's own rule for the binding of cluster-admin. It does not print the role.
+const adminRule = "Attach to cluster-admin Role"
+
+// findAdminBinding: all rights over the cluster are to be given to somebody.
+func (s *scene) findAdminBinding(q *pb.KubernetesRequest) {
+	evidence := ""
+	switch {
+	case s.a.String("ka.req.binding.role") == "cluster-admin":
+		s.show(certain, "It asks to give all rights over the cluster (the role cluster-admin).", "ka.req.binding.role", "ka.req.binding.subjects")
+	case s.a.Rule == adminRule && (s.rule.Name == "" || strings.Contains(s.rule.Condition, "ka.req.binding.role=cluster-admin")):
+		evidence = "ka.req.binding.subjects"
+		s.show(likely, "It asks to give all rights over the cluster, as the rule says (the role cluster-admin).", evidence)
+	default:
+		return
+	}
+	if granted(q.GetResponseCode()) {
+		s.raise(page, "All rights over the cluster were given.", "an administrator is being added to the cluster")
+		return
+	}
+	s.raise(today, "All rights over the cluster were asked for.", "an administrator is being added to the cluster")
 }
 
 // granted reports whether an HTTP status says that a request was granted: 2xx, or 101, with

@@ -19,22 +19,37 @@ func (s *scene) findUnderServer() {
 	if !s.startsProgram() {
 		return
 	}
-	for _, anc := range s.r.GetAncestry() {
-		kind := serverKind(anc.GetName())
-		if kind == "" {
-			continue
-		}
-		evidence := []string{"proc.name", ancestorField(anc)}
-		defer s.findServerPlace(anc)
-		if program.IsShell(s.r.GetProcess().GetName()) {
-			s.show(likely, "A shell runs under "+phrase.Quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-			s.raise(page, "A shell under a "+kind+".", "that server is meant to start this program")
-			return
-		}
-		s.show(likely, "It runs under "+phrase.Quote(anc.GetName())+", the name of a "+kind+".", evidence...)
-		s.raise(today, "A program under a "+kind+".", "that server is meant to start this program")
-		return
+	server, anc, ok := s.server()
+	p := s.r.GetProcess()
+	shell := program.IsShell(p.GetName())
+	if !ok || server.often && !shell {
+		return // starting programs is what these are for
 	}
+	defer s.findServerPlace(anc)
+	what, urgent := "It", "A program"
+	if shell {
+		what, urgent = "A shell", "A shell"
+	}
+	s.show(likely, what+" runs under "+phrase.Quote(anc.GetName())+", the name of a "+server.kind+".", "proc.name", ancestorField(anc))
+	const harmless = "that server is meant to start this program"
+	secret, named := namedSecret(p.GetCommandLine())
+	switch {
+	case named && !server.often:
+		s.raise(page, "A "+server.kind+"'s "+strings.TrimPrefix(urgent, "A ")+", naming "+phrase.Quote(secret)+".", harmless)
+	case shell && !server.often && isInteractive(p.GetCommandLine()):
+		s.raise(page, "An interactive shell under a "+server.kind+".", "somebody uses a terminal that this server offers")
+	case shell && shellIntent(inlineCode(p.GetName(), p.GetCommandLine()), 0).asksWho:
+		s.raise(today, "A shell that looks around, under a "+server.kind+".", harmless)
+	default:
+		s.raiseWeakly(urgent+" under a "+server.kind+".", harmless)
+	}
+}
+
+// isInteractive reports whether a shell is told to be interactive, and given no code.
+func isInteractive(cmdline string) bool {
+	args := strings.Fields(cmdline)
+	return len(args) > 1 && !slices.ContainsFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") || isShortOption(a, 'c') }) &&
+		slices.ContainsFunc(args[1:], func(a string) bool { return isShortOption(a, 'i') })
 }
 
 // findServerPlace: the program that has a server's name lies where no server is installed.
@@ -62,8 +77,8 @@ func ancestorField(anc *pb.Ancestor) string {
 func (s *scene) findRedirect() {
 	if kind := s.a.String("proc.stdin.type"); kind == "ipv4" || kind == "ipv6" {
 		s.show(certain, "The process reads its input from a network connection.", "proc.stdin.type")
-		if program.IsShell(s.r.GetProcess().GetName()) && !s.didNotHappen() {
-			s.raise(page, "A shell that reads from the network.", "an authorised test opened this connection")
+		if program.IsShell(s.r.GetProcess().GetName()) {
+			s.raiseState("A shell that reads from the network.", "an authorised test opened this connection")
 		}
 	}
 	call, conn := s.r.GetEvent().GetType(), s.r.GetNetwork().GetConnection()

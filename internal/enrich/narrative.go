@@ -27,14 +27,9 @@ type scene struct {
 	rule rules.Rule
 	// proof is what the rule's condition proves of the call, where the fields do not say it.
 	proof rules.Proof
-	// raised is the highest urgency that a finding asks for, why, which of the findings it is, and
-	// what would make it harmless.
-	raised struct {
-		level    pb.UrgencyLevel
-		why      string
-		finding  *pb.Finding
-		harmless string
-	}
+	// raised is the highest urgency that a finding asks for; state the same of the findings on the
+	// process itself, which hold whatever came of the call.
+	raised, state asked
 	// routine is what of the ordinary work of container engines this is; empty for nothing of it.
 	routine string
 	// routineFinding and peerFinding are the findings that say that, and how far the connection goes.

@@ -13,6 +13,8 @@ type place struct {
 	among string
 	// grave is whether writing to it by itself gives an attacker lasting or higher access.
 	grave bool
+	// programs is whether it lies among the system's programs, disk whether it is one.
+	programs, disk bool
 	// secret is whether reading it by itself gives away credentials.
 	secret bool
 }
@@ -34,6 +36,12 @@ func exact(path string) (place, bool) {
 		return place{holds: "the accounts of this system", grave: true}, true
 	case "/etc/sudoers":
 		return place{holds: "who may become root", grave: true, secret: true}, true
+	case "/etc/ssh/sshd_config":
+		return place{holds: "how logins over SSH are checked", grave: true}, true
+	case "/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/environment", "/etc/zsh/zshrc", "/etc/zshrc", "/etc/zprofile", "/etc/zsh/zprofile":
+		return place{holds: "commands that run at every login", grave: true}, true
+	case "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/inittab":
+		return place{holds: "commands that run when the system starts", grave: true}, true
 	case "/etc/ld.so.preload":
 		return place{holds: "libraries that every program loads", grave: true}, true
 	case "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/sys/kernel/uevent_helper":
@@ -66,6 +74,8 @@ func below(path string) (place, bool) {
 		{"/etc/systemd/system/", place{holds: "services that start by themselves", grave: true}},
 		{"/usr/lib/systemd/system/", place{holds: "services that start by themselves", grave: true}},
 		{"/lib/systemd/system/", place{holds: "services that start by themselves", grave: true}},
+		{"/etc/ssh/sshd_config.d/", place{holds: "how logins over SSH are checked", grave: true}},
+		{"/etc/init.d/", place{holds: "services that start by themselves", grave: true}},
 		{"/etc/profile.d/", place{holds: "commands that run at every login", grave: true}},
 		{"/etc/kubernetes/", place{holds: "configuration and keys of the cluster's node", grave: true, secret: true}},
 		{"/var/lib/kubelet/", place{holds: "the node's keys and the pods' secrets", grave: true, secret: true}},
@@ -75,10 +85,10 @@ func below(path string) (place, bool) {
 		{"/var/log/", place{among: "the logs"}},
 		{"/var/lib/rpm/", place{among: "the records of installed packages"}},
 		{"/var/lib/dpkg/", place{among: "the records of installed packages"}},
-		{"/bin/", place{among: "the system's programs"}},
-		{"/sbin/", place{among: "the system's programs"}},
-		{"/usr/bin/", place{among: "the system's programs"}},
-		{"/usr/sbin/", place{among: "the system's programs"}},
+		{"/bin/", place{among: "the system's programs", programs: true}},
+		{"/sbin/", place{among: "the system's programs", programs: true}},
+		{"/usr/bin/", place{among: "the system's programs", programs: true}},
+		{"/usr/sbin/", place{among: "the system's programs", programs: true}},
 	} {
 		if strings.HasPrefix(path, p.prefix) {
 			return p.place, true
@@ -107,10 +117,6 @@ func ending(path string) (place, bool) {
 		{"/.git-credentials", place{holds: "credentials for Git", secret: true}},
 		{"/.netrc", place{holds: "passwords for network services", secret: true}},
 		{"/release_agent", place{holds: "a program that the kernel starts as root on the host", grave: true}},
-		{"/.bashrc", place{holds: "commands that run when a shell starts", grave: true}},
-		{"/.bash_profile", place{holds: "commands that run at login", grave: true}},
-		{"/.profile", place{holds: "commands that run at login", grave: true}},
-		{"/.zshrc", place{holds: "commands that run when a shell starts", grave: true}},
 		{"/.bash_history", place{holds: "the commands that were typed in a shell"}},
 		{"/.zsh_history", place{holds: "the commands that were typed in a shell"}},
 		{"/.ash_history", place{holds: "the commands that were typed in a shell"}},
@@ -120,8 +126,45 @@ func ending(path string) (place, bool) {
 			return p.place, true
 		}
 	}
+	if p, ok := startFile(path); ok {
+		return p, true
+	}
 	if strings.HasPrefix(path, "/proc/") && strings.HasSuffix(path, "/environ") {
 		return place{holds: "the environment of a process, often with secrets in it", secret: true}, true
+	}
+	return place{}, false
+}
+
+// startFile are the files of a home directory that shells read as they start. Elsewhere no shell
+// reads them.
+func startFile(path string) (place, bool) {
+	dir, name := pathpkg.Split(path)
+	holds := ""
+	switch name {
+	case ".bashrc", ".zshrc", ".kshrc":
+		holds = "commands that run when a shell starts"
+	case ".bash_profile", ".bash_login", ".profile", ".zprofile", ".zlogin":
+		holds = "commands that run at login"
+	default:
+		return place{}, false
+	}
+	if openPlace(dir) != "" || strings.HasPrefix(dir, "/usr/share/") {
+		return place{}, false
+	}
+	return place{holds: holds, grave: true}, true
+}
+
+// disk are the devices of whole disks and their parts.
+func disk(path string) (place, bool) {
+	name, ok := strings.CutPrefix(path, "/dev/")
+	if !ok {
+		return place{}, false
+	}
+	for _, kind := range [...]string{"sd", "vd", "xvd", "hd", "nvme", "mmcblk", "dm-", "md", "mapper/", "disk/"} {
+		rest, ok := strings.CutPrefix(name, kind)
+		if ok && rest != "" && rest != "control" && (len(kind) > 3 || kind == "dm-" || len(rest) <= 5) {
+			return place{holds: "a disk with all its files", grave: true, secret: true, disk: true}, true
+		}
 	}
 	return place{}, false
 }
@@ -133,6 +176,9 @@ func placeOf(name string) (place, bool) {
 	}
 	path := pathpkg.Clean(name)
 	if p, ok := exact(path); ok {
+		return p, true
+	}
+	if p, ok := disk(path); ok {
 		return p, true
 	}
 	if p, ok := ending(path); ok {

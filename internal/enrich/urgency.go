@@ -58,6 +58,16 @@ func (u Urgency) byPriority(p alert.Priority) *pb.Urgency {
 	}
 }
 
+// asked is the urgency that a finding asks for.
+type asked struct {
+	level pb.UrgencyLevel
+	why   string
+	// weak is whether the finding says no more than rules about its like match on anyway, so that
+	// it does not back their priority.
+	weak bool
+	reason
+}
+
 // reason is what decided the urgency.
 type reason struct {
 	finding  *pb.Finding // nil where no finding did
@@ -74,8 +84,8 @@ func (s *scene) weigh(u Urgency) reason {
 	var why reason
 	if s.a.Kind == alert.KindRule {
 		why = s.weighRule(out)
-		if s.lower(out, suggested) {
-			why = reason{} // the finding on the result stands first
+		if lowered := s.lower(out, suggested); lowered != nil {
+			why = *lowered // of itself the finding on the result stands first
 		}
 	}
 	if age := time.Duration(s.a.ReceivedNanos - s.a.Nanos); s.a.ReceivedNanos > 0 && u.LateAfter > 0 && age > u.LateAfter {
@@ -91,7 +101,7 @@ func (s *scene) weigh(u Urgency) reason {
 
 // weighRule changes the urgency that the priority suggests to what the evidence bears out.
 func (s *scene) weighRule(u *pb.Urgency) reason {
-	raised := reason{s.raised.finding, s.raised.harmless}
+	raised := s.raised.reason
 	byPriority := u.GetLevel()
 	switch {
 	case s.routine != "" && s.raised.level < today:
@@ -105,6 +115,9 @@ func (s *scene) weighRule(u *pb.Urgency) reason {
 	case byPriority == page && s.withinHost():
 		u.Level, u.Why = today, "The connection does not leave the machine."
 		return reason{finding: s.peerFinding}
+	case byPriority == page && s.raised.weak:
+		u.Level, u.Why = today, strings.TrimSuffix(s.raised.why, ".")+", and nothing that speaks for more."
+		return raised
 	case byPriority == page && s.raised.level >= today:
 		u.Why = strings.TrimSuffix(s.raised.why, ".") + ", under a rule of priority " + s.a.Priority.String() + "."
 		return raised
@@ -114,28 +127,42 @@ func (s *scene) weighRule(u *pb.Urgency) reason {
 	return reason{}
 }
 
-// weighCall weighs a call of which no finding speaks: what came of it, with which rights, and
-// where. Only what moves the level is named.
+// weighCall weighs a call of which no finding speaks: what came of it, with which rights, where, and
+// at what.
 func (s *scene) weighCall(u *pb.Urgency) {
-	priority := strings.TrimSuffix(u.GetWhy(), ".")
+	if s.a.Priority == alert.PriorityUnknown {
+		return
+	}
 	done, result := s.result()
 	rights, whose := s.rights()
 	reaches, where := s.reach()
+	facts, priority := strings.TrimSuffix(result+whose+where, ",")+s.touchedWords(), s.a.Priority.String()
 	switch {
 	case u.GetLevel() == page && done && rights == yes && reaches == yes:
-		u.Why = priority + "; " + result + whose + where + "."
-	case u.GetLevel() == page && !done:
-		u.Level, u.Why = today, priority+", but "+result+" and no finding backs it."
-	case u.GetLevel() == page && rights != yes && whose != "":
-		u.Level, u.Why = today, priority+", but no finding backs it and"+strings.TrimPrefix(whose, ",")+"."
-	case u.GetLevel() == page && reaches != yes && where != "":
-		u.Level, u.Why = today, priority+", but no finding backs it and only"+strings.TrimPrefix(where, ",")+"."
+		u.Why = facts + " under priority " + priority + "."
 	case u.GetLevel() == page:
-		u.Level, u.Why = today, priority+", but no finding backs it."
+		u.Level, u.Why = today, facts+"; nothing backs priority "+priority+"."
 	case u.GetLevel() == today && !done && rights == no && reaches == no:
-		u.Level, u.Why = record, priority+", but "+result+whose+where+"."
+		u.Level, u.Why = record, facts+": too little for "+priority+"."
 	default:
+		u.Why = facts + "; priority " + priority + "."
 	}
+}
+
+// touchedWords are what is known of what the event touched, and how far a connection goes.
+func (s *scene) touchedWords() string {
+	if f := s.r.GetFile(); f != nil {
+		for _, path := range [...]string{f.GetPath(), f.GetNewPath()} {
+			if p, ok := placeOf(path); ok {
+				return ", touching " + p.among + p.holds
+			}
+		}
+		return ""
+	}
+	if ends := s.ends(); len(ends) > 0 {
+		return ", with " + scope(ends[0].addr)
+	}
+	return ""
 }
 
 // answer is what the fields say to a question.
@@ -149,27 +176,59 @@ const (
 
 // result is whether the event is known to have had its effect, and the words for it.
 func (s *scene) result() (done bool, words string) {
-	switch q := s.r.GetKubernetes().GetRequest(); {
-	case q != nil && granted(q.GetResponseCode()):
-		return true, "it was granted"
+	q, known := s.r.GetKubernetes().GetRequest(), s.requestResult()
+	switch {
+	case q != nil && granted(q.GetResponseCode()), known == yes:
+		return true, "Granted"
 	case s.isSyscall() && s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED:
-		return true, "it succeeded"
+		return true, "Succeeded"
+	case s.r.GetEvent().GetType() == "container":
+		return true, "Started"
+	case !s.isSyscall() && q == nil:
+		return false, "Result not told,"
 	default:
-		return false, "its result is unknown"
+		return false, "Result unknown,"
 	}
+}
+
+// requestResult is whether a request to a cloud or an identity provider was granted, as its event or
+// else the rule's condition says.
+func (s *scene) requestResult() answer {
+	switch s.a.Source {
+	case "aws_cloudtrail":
+		code, shown := s.a.Lookup("ct.error")
+		name := s.a.String("ct.name")
+		switch {
+		case s.a.String("ct.error") != "":
+			return no
+		case shown && alert.Absent("ct.error", code) && name != "" && name != "ConsoleLogin": // a login that fails has no error code
+			return yes
+		}
+	case "okta":
+		switch s.a.String("okta.result") {
+		case "SUCCESS", "ALLOW":
+			return yes
+		case "FAILURE", "DENY":
+			return no
+		}
+	}
+	if !s.isSyscall() && s.rule.Proofs[""].Succeeded {
+		return yes
+	}
+	return unknown
 }
 
 // rights is whether it was done with those of root, and the words for it.
 func (s *scene) rights() (answer, string) {
 	switch u := s.r.GetUser(); {
-	case s.r.GetKubernetes().GetRequest() != nil:
+	case s.r.GetKubernetes().GetRequest() != nil, s.requestResult() == yes:
 		return yes, "" // the request was granted: these are its rights
 	case u == nil || u.Uid == nil || s.processLost():
 		return unknown, ""
 	case u.GetUid() == 0:
-		return yes, ", as root"
+		return yes, " as root"
 	default:
-		return no, ", not as root"
+		return no, " not as root"
 	}
 }
 
@@ -177,22 +236,26 @@ func (s *scene) rights() (answer, string) {
 func (s *scene) reach() (answer, string) {
 	switch {
 	case s.r.GetKubernetes().GetRequest() != nil:
-		return yes, ", by the Kubernetes API"
+		return yes, " by the Kubernetes API"
+	case s.a.Source == "aws_cloudtrail":
+		return yes, " in the cloud account"
+	case s.a.Source == "okta":
+		return yes, " at the identity provider"
 	case s.r.GetContainer().GetPrivileged():
-		return yes, ", in a privileged container"
+		return yes, " in a privileged container"
 	case s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER:
-		return no, ", in a container"
+		return no, " in a container"
 	case s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST:
-		return yes, ", on the host"
+		return yes, " on the host"
 	default:
 		return unknown, ""
 	}
 }
 
-// lower takes back what a refused or failed call does not deserve, and reports whether it did.
-// What was refused can be tried again in another way, so that what would have been a page is still
+// lower takes back what a refused or failed call does not deserve, and returns what decides then,
+// nil where it does not take anything back. What was refused can be tried again in another way, so that what would have been a page is still
 // for today.
-func (s *scene) lower(u *pb.Urgency, suggested pb.UrgencyLevel) bool {
+func (s *scene) lower(u *pb.Urgency, suggested pb.UrgencyLevel) *reason {
 	why := ""
 	switch q := s.r.GetKubernetes().GetRequest(); {
 	case s.outcome() == pb.Outcome_OUTCOME_REFUSED:
@@ -201,23 +264,45 @@ func (s *scene) lower(u *pb.Urgency, suggested pb.UrgencyLevel) bool {
 		why = "The call failed."
 	case q != nil && (q.GetAuthorizationDecision() == "forbid" || q.GetResponseCode() == 401 || q.GetResponseCode() == 403):
 		why = "The request was refused."
+	case s.requestResult() == no:
+		why = "The request failed or was refused."
 	default:
-		return false
+		return nil
+	}
+	if s.state.level > today { // the process is what it is, whatever came of its call
+		u.Level, u.Why = s.state.level, s.state.why+" "+why
+		return &s.state.reason
 	}
 	u.Why = why
 	if s.raised.level == page || suggested == page {
 		u.Level = today
-		return true
+	} else {
+		u.Level = record
 	}
-	u.Level = record
-	return true
+	return &reason{}
 }
 
 // raise notes a reason for at least a level, with what would make it harmless: the finding that
 // was shown last. The first reason of the highest level is kept: findings come most telling first.
 func (s *scene) raise(level pb.UrgencyLevel, why, harmless string) {
-	if level > s.raised.level {
-		s.raised.level, s.raised.why, s.raised.harmless, s.raised.finding = level, why, harmless, s.lastShown()
+	if level > s.raised.level || level == s.raised.level && s.raised.weak {
+		s.raised = asked{level: level, why: why, reason: reason{s.lastShown(), harmless}}
+	}
+}
+
+// raiseWeakly asks for today, and does not back a priority.
+func (s *scene) raiseWeakly(why, harmless string) {
+	if today > s.raised.level {
+		s.raise(today, why, harmless)
+		s.raised.weak = true
+	}
+}
+
+// raiseState asks for a page for what the process is, and not for what it called.
+func (s *scene) raiseState(why, harmless string) {
+	s.raise(page, why, harmless)
+	if s.state.why == "" {
+		s.state = asked{level: page, why: why, reason: reason{s.lastShown(), harmless}}
 	}
 }
 

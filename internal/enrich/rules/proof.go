@@ -7,7 +7,8 @@ import (
 
 // Proof is what a rule's condition proves of every event that matches it.
 type Proof struct {
-	// Succeeded says that only calls that succeeded match.
+	// Succeeded says that only calls that succeeded match; of a source that has no system calls, only
+	// requests that were granted.
 	Succeeded bool
 	// Reads and Writes say that only opens for reading or for writing match. An open for both
 	// matches either.
@@ -30,6 +31,8 @@ const (
 	hasSuccess                     // its result is no error
 	isRead
 	isWrite
+	hasNoCode // CloudTrail has no error code, which proves success but for logins
+	isNoLogin // its event is one that is no login
 	// impossible holds all: of an expression that is never true, everything is.
 	impossible = fact(0xff)
 )
@@ -44,11 +47,15 @@ type prover struct {
 	calls []string
 }
 
-// proofs are what a condition proves, by system call; nil for nothing.
+// proofs are what a condition proves, by system call; nil for nothing. What it proves of events that
+// are no system calls stands under the empty name.
 func (p *prover) proofs(condition string) map[string]Proof {
 	p.call, p.calls, p.steps = "", nil, 0
-	p.facts(condition, 0)
 	var out map[string]Proof
+	f := p.facts(condition, 0)
+	if f != impossible && (f&hasSuccess != 0 || f&hasNoCode != 0 && f&isNoLogin != 0) {
+		out = map[string]Proof{"": {Succeeded: true}}
+	}
 	for _, call := range slices.Compact(slices.Sorted(slices.Values(p.calls))) {
 		p.call, p.steps = call, 0
 		f := p.facts(condition, 0)
@@ -139,6 +146,10 @@ func (e *expression) unary() fact {
 	}
 	switch t := e.next(); t {
 	case "not":
+		if len(e.tokens) > 1 && e.tokens[0] == "ct.error" && e.tokens[1] == "exists" {
+			e.tokens = e.tokens[2:]
+			return hasNoCode
+		}
 		e.unary()
 		return 0 // nothing is read out of what does not hold
 	case "(":
@@ -217,6 +228,10 @@ func (e *expression) compared(field, op string, values []string) fact {
 		return hasDescriptor
 	case field == "evt.res" && equals && one == "SUCCESS", field == "evt.rawres" && op == ">=" && one == "0", field == "evt.rawres" && equals && one == "0":
 		return hasSuccess
+	case field == "json.value[/responseElements/ConsoleLogin]" && equals && one == "Success", field == "okta.result" && equals && one == "SUCCESS":
+		return hasSuccess
+	case field == "ct.name" && (equals || op == "in") && !slices.ContainsFunc(values, mayBeLogin):
+		return isNoLogin
 	case field == "evt.is_open_write" && equals && one == "true":
 		return isWrite
 	case field == "evt.is_open_read" && equals && one == "true":
@@ -224,6 +239,12 @@ func (e *expression) compared(field, op string, values []string) fact {
 	default:
 		return 0
 	}
+}
+
+// mayBeLogin reports whether a value of ct.name is a login, or no event's name, which begins with a
+// capital, but perhaps that of a list.
+func mayBeLogin(name string) bool {
+	return name == "ConsoleLogin" || name == "" || name[0] < 'A' || name[0] > 'Z'
 }
 
 // comparedType: a list without the call at hand never holds, unless an element is perhaps the

@@ -71,6 +71,31 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+// TestRequestProofs: what a condition proves of events that are no system calls.
+func TestRequestProofs(t *testing.T) {
+	for condition, want := range map[string]bool{
+		`ct.name="ConsoleLogin" and json.value[/responseElements/ConsoleLogin]="Success"`:  true,
+		`ct.name="ConsoleLogin" and json.value[/responseElements/ConsoleLogin]!="Success"`: false,
+		`ct.name="DeleteTrail" and not ct.error exists`:                                    true,
+		`ct.name in (DeleteTrail, StopLogging) and not ct.error exists`:                    true,
+		`ct.name in (some_list) and not ct.error exists`:                                   false,
+		`ct.name="ConsoleLogin" and not ct.error exists`:                                   false,
+		`ct.user="root" and not ct.error exists`:                                           false,
+		`ct.name="DeleteTrail" and ct.error exists`:                                        false,
+		`ct.name="DeleteTrail" or not ct.error exists`:                                     false,
+		`evt.type=openat and evt.res=SUCCESS`:                                              false,
+	} {
+		rule := "- rule: R\n  desc: d\n  priority: NOTICE\n  output: o\n  condition: >\n    " + condition + "\n"
+		set, err := rules.Load([]string{file(t, rule)}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := set.Rule("R"); !ok || r.Proofs[""].Succeeded != want {
+			t.Errorf("%s: %+v; want %v", condition, r.Proofs[""], want)
+		}
+	}
+}
+
 func file(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "rules.yaml")
