@@ -32,13 +32,15 @@ func (s *scene) findUnderServer() {
 	}
 	s.show(likely, what+" runs under "+phrase.Quote(anc.GetName())+", the name of a "+server.kind+".", "proc.name", ancestorField(anc))
 	const harmless = "that server is meant to start this program"
-	secret, named := namedSecret(p.GetCommandLine())
+	cmdline := p.GetCommandLine()
+	cmdline = cmdline[:min(len(cmdline), maxCommand)]
+	secret, named := namedSecret(cmdline)
 	switch {
 	case named && !server.often:
 		s.raise(page, "A "+server.kind+"'s "+strings.TrimPrefix(urgent, "A ")+", naming "+phrase.Quote(secret)+".", harmless)
-	case shell && !server.often && isInteractive(p.GetCommandLine()):
+	case shell && !server.often && isInteractive(cmdline):
 		s.raise(page, "An interactive shell under a "+server.kind+".", "somebody uses a terminal that this server offers")
-	case shell && shellIntent(inlineCode(p.GetName(), p.GetCommandLine()), 0).asksWho:
+	case shell && shellIntent(inlineCode(p.GetName(), cmdline), 0).asksWho:
 		s.raise(today, "A shell that looks around, under a "+server.kind+".", harmless)
 	default:
 		s.raiseWeakly(urgent+" under a "+server.kind+".", harmless)

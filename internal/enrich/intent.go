@@ -30,7 +30,7 @@ func intentOf(name, cmdline string) intent {
 	switch {
 	case program.IsShell(starter):
 		if code, ok := codeArgument(rest); ok {
-			if q := code[0]; (q == '"' || q == '\'') && strings.IndexByte(code[1:], q) == len(code)-2 {
+			if q := code[0]; len(code) > 1 && (q == '"' || q == '\'') && strings.IndexByte(code[1:], q) == len(code)-2 {
 				code = code[1 : len(code)-1] // somebody kept the quotes of the whole argument
 			}
 			return shellIntent(code, 0)

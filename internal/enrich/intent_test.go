@@ -78,6 +78,7 @@ func TestIntent(t *testing.T) {
 func FuzzIntent(f *testing.F) {
 	f.Add("bash", "bash -c a \"$(b `c` <(d)) 'e\" {f,g}|{h} ((1<<2)) 2>&1 && (i) # j\\")
 	f.Add("sh", "sh -c ((((((((($($($($($($($(")
+	f.Add("0", "sh -c \"")
 	f.Fuzz(func(t *testing.T, name, cmd string) {
 		if got := intentOf(name, cmd); got != intentOf(name, cmd) {
 			t.Error("the same command line is read in two ways")
