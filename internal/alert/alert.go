@@ -60,13 +60,14 @@ type Alert struct {
 	Kind Kind
 	// Nanos is the time of the event in nanoseconds since 1970, never negative.
 	Nanos int64
-	// Rule is the rule's name, never empty.
+	// Rule is the rule's name, never empty; see [BoundName].
 	Rule string
 	// Priority is the rule's priority, PriorityUnknown if it was none of Falco's words.
 	Priority Priority
 	// Source is Falco's event source such as "syscall"; empty if the alert did not say.
 	Source string
-	// Hostname is the name of the host that Falco ran on; empty if the alert did not say.
+	// Hostname is the name of the host that Falco ran on; empty if the alert did not say. See
+	// [BoundName].
 	Hostname string
 	// Output is the plain output line, also where it came wrapped in JSON.
 	Output string

@@ -423,3 +423,33 @@ func BenchmarkDecodeGRPC(b *testing.B) {
 		}
 	}
 }
+
+// TestLongNamesStayApart: names of hosts and rules are bounded, as long as they are, by whichever
+// way they come; the identity is of the whole, and names that differ stay different.
+func TestLongNamesStayApart(t *testing.T) {
+	long := strings.Repeat("漢", 1<<20)
+	text := func(rule, host string) *alert.Alert {
+		b, err := json.Marshal(map[string]any{"rule": rule, "hostname": host, "time": "2024-10-05T13:00:46Z", "output": "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decode(t, string(b))
+	}
+	a, b := text(long+"a", long+"b"), text(long+"b", long+"b")
+	if len(a.Rule) > alert.MaxNameBytes || len(a.Hostname) > alert.MaxNameBytes || !utf8.ValidString(a.Rule) || !strings.Contains(a.Rule, "3145729 bytes in all") {
+		t.Errorf("rule %q, host %q", a.Rule, a.Hostname)
+	}
+	if a.Rule == b.Rule || a.Hostname != b.Hostname || a.ID == b.ID || alert.BoundName(a.Rule) != a.Rule {
+		t.Errorf("rules %q and %q, hosts %q and %q", a.Rule, b.Rule, a.Hostname, b.Hostname)
+	}
+	raw, err := proto.Marshal(&outputs.Response{Rule: long + "a", Hostname: long + "b", Output: "x", Time: timestamppb.New(a.Time())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := alert.DecodeGRPC(raw); err != nil || g.Rule != a.Rule || g.Hostname != a.Hostname || g.ID != a.ID {
+		t.Errorf("over gRPC: %+v, %v", g, err)
+	}
+	if exact := strings.Repeat("x", alert.MaxNameBytes); text(exact, exact).Rule != exact {
+		t.Error("a name that is not too long is changed")
+	}
+}

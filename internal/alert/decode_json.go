@@ -254,6 +254,7 @@ func (a *Alert) finish() error {
 		a.Kind = KindReporterInternal
 	}
 	a.ID = identify(a)
+	a.Rule, a.Hostname = BoundName(a.Rule), BoundName(a.Hostname) // behind the identity, which is of the whole
 	return nil
 }
 

@@ -93,6 +93,7 @@ type App struct {
 	rules     *userfile.Watcher[rules.Set]
 	playbooks *userfile.Watcher[playbook.Library]
 	healthMu  sync.Mutex
+	progress  progress
 	start     time.Time
 }
 
@@ -130,7 +131,7 @@ func (a *App) prepare(ctx context.Context) (err error) {
 	if !a.opts.Unredacted {
 		readers = newOutgoing(a.journal, redact.Report)
 	}
-	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Logger: a.log})
+	a.server = serve.New(serve.Options{Journal: readers, Status: a.status, Enrichment: a.progress.state, Logger: a.log})
 	if a.opts.SilentAfter > 0 {
 		a.silence = consumer.NewSilence(a.opts.SilentAfter, a.journal, a.log)
 	}
@@ -220,7 +221,7 @@ func (a *App) Run(ctx context.Context) error {
 	inputs := a.runInputs(soft, hard, failed)
 	worker := start(func() error { return a.worker.Run(hard) }, failed)
 	printer := start(func() error { return a.printer.run(hard) }, failed)
-	watches := start(func() error { return a.watch(soft) }, failed)
+	watches := start(func() error { a.watch(soft); return nil }, failed)
 	serveCtx, stopServing := context.WithCancel(hard)
 	defer stopServing()
 	server := start(func() error { return a.serve(serveCtx) }, failed)
@@ -263,37 +264,33 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// watch runs what only looks, until ctx ends: rule files, silence, the journal's health.
-func (a *App) watch(ctx context.Context) error {
+// watch runs what only looks, until ctx ends: rule files, silence, the health of the journal and
+// of enrichment. None of it ends before, nor fails.
+func (a *App) watch(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = a.rules.Run(ctx) }) // it ends with ctx alone
+	wg.Go(func() { _ = a.rules.Run(ctx) })
 	wg.Go(func() { _ = a.playbooks.Run(ctx) })
 	wg.Go(func() { a.watchJournal(ctx) })
 	if a.tracker != nil {
-		wg.Go(func() { _ = a.tracker.Run(ctx) }) // it ends with ctx, and fails for nothing
+		wg.Go(func() { _ = a.tracker.Run(ctx) })
 	}
-	var err error
 	if a.silence != nil {
-		wg.Go(func() {
-			if e := a.silence.Run(ctx); ctx.Err() == nil {
-				err = fmt.Errorf("watch for silence: %w", e)
-			}
-		})
+		wg.Go(func() { _ = a.silence.Run(ctx) })
 	}
 	wg.Wait()
-	return err
 }
 
 // journalLook is how often the journal is asked how it is.
 const journalLook = time.Second
 
-// watchJournal keeps the journal's health.
+// watchJournal keeps the health of the journal, and of enrichment, which shows in it.
 func (a *App) watchJournal(ctx context.Context) {
 	tick := time.NewTicker(journalLook)
 	defer tick.Stop()
 	for {
 		if stats, err := a.journal.Stats(ctx); err == nil {
 			a.server.SetJournalServing(stats.Failure == "")
+			a.watchProgress(stats.Alerts.Tail.Seq)
 		}
 		select {
 		case <-ctx.Done():
@@ -301,6 +298,20 @@ func (a *App) watchJournal(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// watchProgress tells when enrichment does not move on although alerts wait, and when it does again.
+func (a *App) watchProgress(tail uint64) {
+	changed := a.progress.look(a.journal.Done().Seq, tail, time.Now())
+	switch now := a.progress.state(); {
+	case !changed:
+		return
+	case now.Stalled:
+		a.log.Error("no reports are made although alerts wait for them", "waiting", now.Waiting, "for", stallAfter)
+	default:
+		a.log.Info("reports are made again", "waiting", now.Waiting)
+	}
+	a.server.SetEnrichmentServing(!a.progress.state().Stalled)
 }
 
 // serve serves the report stream and the metrics, where they are wanted.

@@ -66,7 +66,7 @@ func (s *Silence) Seen(alerts []*alert.Alert) {
 	}
 }
 
-// Run watches until ctx ends, and returns its error.
+// Run watches until ctx ends, and returns its error; nothing else ends it.
 func (s *Silence) Run(ctx context.Context) error {
 	// A silence is noticed at most a tenth late.
 	tick := time.NewTicker(max(s.after/10, 10*time.Millisecond))
@@ -79,9 +79,7 @@ func (s *Silence) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		for _, n := range append(s.silentHosts(), s.silentInputs(began)...) {
-			if err := s.report(ctx, n); err != nil {
-				return err
-			}
+			s.report(ctx, n)
 		}
 	}
 }
@@ -135,8 +133,8 @@ func (s *Silence) claim(key string) bool {
 	return true
 }
 
-// report puts a notice into the alert log, however long the journal cannot take it.
-func (s *Silence) report(ctx context.Context, n silence) error {
+// report puts a notice into the alert log, however long the journal cannot take it, until ctx ends.
+func (s *Silence) report(ctx context.Context, n silence) {
 	now := time.Now()
 	quiet := now.Sub(n.since).Round(time.Second)
 	what := n.what
@@ -152,18 +150,17 @@ func (s *Silence) report(ctx context.Context, n silence) error {
 			"falcoreporter.silence_allowed": s.after.String(),
 		})
 	if err != nil {
-		return err
+		// One that cannot be told must not end the watch over all others.
+		s.log.Error("a silence cannot be reported", "of", alert.BoundName(n.key), "error", err)
+		return
 	}
 	a.Input, a.ReceivedNanos = "falco-reporter", now.UnixNano()
 	s.log.Warn("silence", "of", n.key, "for", quiet)
 	backoff := Backoff{Base: 50 * time.Millisecond, Max: 5 * time.Second}
 	for {
 		_, err := s.to.AppendAlerts(ctx, []*alert.Alert{a})
-		if err == nil || ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
-			return ctx.Err()
-		}
-		if err := backoff.Wait(ctx); err != nil {
-			return err
+		if err == nil || ctx.Err() != nil || errors.Is(err, journal.ErrClosed) || backoff.Wait(ctx) != nil {
+			return
 		}
 	}
 }

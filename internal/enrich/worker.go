@@ -289,7 +289,7 @@ func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, rep
 		return nil
 	}
 	for failed := false; ; failed = true {
-		err := w.journal.AppendReports(ctx, done, encoded, states...)
+		err := w.append(ctx, done, encoded, states)
 		if err == nil {
 			if failed {
 				w.log.Info("the journal takes reports again")
@@ -309,6 +309,24 @@ func (w *Worker) write(ctx context.Context, done journal.Cursor, alerts int, rep
 	w.alerts.Add(uint64(alerts)) //nolint:gosec // a count
 	w.revisions.Add(uint64(len(encoded)))
 	return nil
+}
+
+// append is one try of write. A state that is too large, which is a defect, costs the state and
+// not the reports: it is deleted, so that a restart does not take up an older one.
+func (w *Worker) append(ctx context.Context, done journal.Cursor, reports []journal.Report, states []journal.State) error {
+	for {
+		err := w.journal.AppendReports(ctx, done, reports, states...)
+		tooLarge, ok := errors.AsType[*journal.StateSizeError](err)
+		if !ok {
+			return err
+		}
+		w.log.Error("the state of an incident is too large to be kept; after a restart its later alerts are told apart", "key", tooLarge.Key, "bytes", tooLarge.Bytes)
+		for i := range states {
+			if states[i].Key == tooLarge.Key {
+				states[i].Data = nil
+			}
+		}
+	}
 }
 
 // marshal encodes a report, deterministically, so that the same alerts give the same bytes. A

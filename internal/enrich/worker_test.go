@@ -211,3 +211,42 @@ func TestStateThatCannotBeTakenUp(t *testing.T) {
 		}
 	})
 }
+
+// hoarder is a Joiner whose state is too large for any journal.
+type hoarder struct{ enrich.Joiner }
+
+func (hoarder) Add(_ uint64, _ *alert.Alert, r *pb.Report) []*pb.Report { return []*pb.Report{r} }
+func (hoarder) Next() (time.Time, bool)                                 { return time.Time{}, false }
+
+func (hoarder) Changed() []journal.State {
+	return []journal.State{{Key: "small", Data: []byte("x")}, {Key: "large", Data: make([]byte, journal.MaxStateBytes+1)}}
+}
+
+func (hoarder) Restore([]journal.State, func(alert.ID) (*alert.Alert, *pb.Report, bool)) error {
+	return nil
+}
+
+// TestAStateThatIsTooLarge costs the state, not the reports.
+func TestAStateThatIsTooLarge(t *testing.T) {
+	e := enricher(t)
+	synctest.Test(t, func(t *testing.T) {
+		j := journal.NewMemory(journal.MemoryOptions{})
+		if err := j.AppendReports(t.Context(), journal.Cursor{}, nil, journal.State{Key: "large", Data: []byte("older")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.AppendAlerts(t.Context(), numbered(t, 0, 3)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w := enrich.NewWorker(j, e, func() enrich.Joiner { return hoarder{} }, slog.New(slog.DiscardHandler))
+		w.Finish()
+		if err := w.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		states, err := j.States(t.Context())
+		if got := fmt.Sprint(reported(t, j)); got != "[rule 0 rule 1 rule 2]" || err != nil || len(states) != 1 || states[0].Key != "small" {
+			t.Errorf("reports %s, states %v, %v", got, states, err)
+		}
+	})
+}

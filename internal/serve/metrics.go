@@ -32,7 +32,7 @@ const metricsTimeout = 10 * time.Second
 func (s *Server) ServeMetrics(ctx context.Context, lis net.Listener) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		statusCollector{status: s.Status, log: s.opts.Logger},
+		statusCollector{status: s.Status, enrichment: s.opts.Enrichment, log: s.opts.Logger},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -59,8 +59,9 @@ func (s *Server) ServeMetrics(ctx context.Context, lis net.Listener) error {
 
 // statusCollector makes metrics of a status.
 type statusCollector struct {
-	status func(context.Context) (*pb.GetStatusResponse, error)
-	log    *slog.Logger
+	status     func(context.Context) (*pb.GetStatusResponse, error)
+	enrichment func() Enrichment
+	log        *slog.Logger
 }
 
 // Describe implements prometheus.Collector. It describes nothing, which tells the registry not
@@ -87,6 +88,9 @@ func (c statusCollector) Collect(to chan<- prometheus.Metric) {
 	m.counter("enriched_alerts_total", "Alerts accounted for in a report.", st.GetEnrichment().GetAlerts())
 	m.counter("report_revisions_total", "Report revisions written.", st.GetEnrichment().GetRevisions())
 	m.counter("plain_reports_total", "Alerts that enrichment failed on, reported from their raw fields.", st.GetEnrichment().GetPlain())
+	if c.enrichment != nil {
+		m.enrichment(c.enrichment())
+	}
 	m.gauge("subscribers", "Subscribers of the report stream.", float64(st.GetSubscribers()))
 	m.readers(st.GetReaders())
 	m.ancestry(st.GetAncestry())
@@ -156,11 +160,20 @@ func (m metrics) journal(j *pb.JournalStatus) {
 		m.gauge("journal_bytes", "Bytes of the entries kept.", float64(l.GetBytes()), "log", name)
 	}
 	m.gauge("journal_disk_bytes", "Bytes that the journal takes on disk.", float64(j.GetDiskBytes()), "kind", j.GetKind())
-	failing := 0.0
-	if j.GetFailure() != "" {
-		failing = 1
+	m.gauge("journal_failing", "1 while the journal cannot be written, brought to disk for good, or read; GetStatus says why.", truth(j.GetFailure() != ""))
+}
+
+func (m metrics) enrichment(e Enrichment) {
+	m.gauge("enrichment_waiting_alerts", "Alerts in the journal that have no report yet.", float64(e.Waiting))
+	m.gauge("enrichment_stalled", "1 while no reports are made although alerts wait for them.", truth(e.Stalled))
+}
+
+// truth is 1 for true.
+func truth(is bool) float64 {
+	if is {
+		return 1
 	}
-	m.gauge("journal_failing", "1 while the journal cannot take anything in.", failing)
+	return 0
 }
 
 // readers adds the subscribers up: there is no bound on their names.

@@ -27,7 +27,8 @@ func TestMetrics(t *testing.T) {
 			Ancestry: &pb.AncestryStatus{Layers: []*pb.AncestryLayer{{Name: "procfs", Live: true}}, Found: 6},
 		}, fail
 	}
-	s := New(Options{Journal: newJournal(t, 2, 3), Status: status})
+	enrichment := func() Enrichment { return Enrichment{Waiting: 12, Stalled: true} }
+	s := New(Options{Journal: newJournal(t, 2, 3), Status: status, Enrichment: enrichment})
 	lis, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,9 @@ func TestMetrics(t *testing.T) {
 		`falco_reporter_reader_behind{reader="subscribers"} 8`,
 		`falco_reporter_ancestry_layer{layer="procfs"} 1`,
 		`falco_reporter_ancestry_found_total 6`,
+		`falco_reporter_enrichment_waiting_alerts 12`,
+		`falco_reporter_enrichment_stalled 1`,
+		`falco_reporter_journal_failing 0`,
 		`go_goroutines`,
 	} {
 		if !strings.Contains(body, want) {

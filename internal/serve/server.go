@@ -41,6 +41,9 @@ type Options struct {
 	// and must end when its context does. May be called concurrently. If nil, GetStatus tells
 	// what the server knows by itself.
 	Status func(ctx context.Context) (*pb.GetStatusResponse, error)
+	// Enrichment says how enrichment stands, for the metrics; nil for not at all. May be called
+	// concurrently.
+	Enrichment func() Enrichment
 	// Logger gets a line for each subscriber that leaves, and what went wrong. Default: none.
 	Logger *slog.Logger
 	// MaxSubscribers is how many Subscribe calls may be open at once. Default 256.
@@ -52,6 +55,14 @@ type Options struct {
 	// StopTimeout is how long the end of Serve may take before connections are cut.
 	// Default 2 s.
 	StopTimeout time.Duration
+}
+
+// Enrichment is how enrichment stands.
+type Enrichment struct {
+	// Waiting is how many alerts have no report yet, Stalled whether that has not changed for so
+	// long that something is wrong.
+	Waiting uint64
+	Stalled bool
 }
 
 // StdoutReader is the name in a status of the reader that writes to stdout.

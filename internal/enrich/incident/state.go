@@ -115,7 +115,8 @@ func hex(n uint64) string {
 	return "0000000000000000"[len(s):] + s
 }
 
-// encode is the group but for its reports and most of its targets.
+// encode is the group but for its reports and most of its targets: at most 26 KiB, since names
+// have at most alert.MaxNameBytes.
 func (g *group) encode() []byte {
 	w := encoder{buf: make([]byte, 0, 256+len(g.rules)*160+len(g.tellings)*40+len(g.keys)*len(key{}))}
 	for _, n := range [...]uint64{stateVersion, g.order, uint64(g.revision), g.total, g.told, g.arrival, g.replaced} {
@@ -165,7 +166,8 @@ func (c *ruleCount) encode(w *encoder) {
 	w.hash(c.targets.exact[:min(len(c.targets.exact), inlineTargets)])
 }
 
-// decodeGroup reads what encode wrote. Its tellings have no reports yet.
+// decodeGroup reads what encode wrote. Its tellings have no reports yet. Names are bounded once
+// more: a version before this one did not.
 func decodeGroup(data []byte) (*group, error) {
 	d := decoder{buf: data}
 	if d.uint() != stateVersion {
@@ -180,7 +182,7 @@ func decodeGroup(data []byte) (*group, error) {
 		*n = int(d.uint()) //nolint:gosec // as written
 	}
 	g.level = pb.UrgencyLevel(level)
-	g.flood, g.id, g.host, g.users, g.paths = d.bool(), d.id(), d.text(), d.hash(), d.hash()
+	g.flood, g.id, g.host, g.users, g.paths = d.bool(), d.id(), alert.BoundName(d.text()), d.hash(), d.hash()
 	for range d.count(len(key{})) {
 		g.keys = append(g.keys, key(d.bytes(len(key{}))))
 	}
@@ -201,7 +203,7 @@ func decodeGroup(data []byte) (*group, error) {
 }
 
 func decodeRule(d *decoder) ruleCount {
-	c := ruleCount{name: d.text(), priority: d.text(), count: d.uint(), first: d.int(), last: d.int(), lastID: d.id(), outcomes: uint8(d.uint())} //nolint:gosec // as written
+	c := ruleCount{name: alert.BoundName(d.text()), priority: d.text(), count: d.uint(), first: d.int(), last: d.int(), lastID: d.id(), outcomes: uint8(d.uint())} //nolint:gosec // as written
 	for _, h := range d.hash() {
 		c.targets.add(h)
 	}
@@ -229,9 +231,11 @@ func (e *Engine) Restore(states []journal.State, lookup func(alert.ID) (*alert.A
 			return fmt.Errorf("restore %q: %w", s.Key, err)
 		}
 	}
-	if err := restoreTargets(groups, states); err != nil {
+	orphans, err := restoreTargets(groups, states)
+	if err != nil {
 		return err
 	}
+	e.deleted = append(e.deleted, orphans...)
 	all := make([]*group, 0, len(groups))
 	for _, g := range groups {
 		all = append(all, g)
@@ -259,8 +263,9 @@ type targetPart struct {
 	state  journal.State
 }
 
-// restoreTargets adds the targets that have state of their own.
-func restoreTargets(groups map[string]*group, states []journal.State) error {
+// restoreTargets adds the targets that have state of their own. Orphans are the keys of those
+// whose group was not kept: the journal takes no state that is too large.
+func restoreTargets(groups map[string]*group, states []journal.State) (orphans []string, err error) {
 	parts := make(map[*sketch][]targetPart)
 	for _, s := range states {
 		rest, isPart := strings.CutPrefix(s.Key, keyTargets)
@@ -273,22 +278,26 @@ func restoreTargets(groups map[string]*group, states []journal.State) error {
 		order, rest, _ := strings.Cut(rest, "/")
 		rule, number, _ := strings.Cut(rest, "/")
 		g := groups[order]
+		if g == nil {
+			orphans = append(orphans, s.Key)
+			continue
+		}
 		at, err := strconv.Atoi(rule)
-		if g == nil || err != nil || at < 0 || at >= len(g.rules) {
-			return fmt.Errorf("restore %q: %w", s.Key, errState)
+		if err != nil || at < 0 || at >= len(g.rules) {
+			return nil, fmt.Errorf("restore %q: %w", s.Key, errState)
 		}
 		g.kept = append(g.kept, s.Key)
 		targets := &g.rules[at].targets
 		if isPart {
 			n, err := strconv.Atoi(number)
 			if err != nil {
-				return fmt.Errorf("restore %q: %w", s.Key, errState)
+				return nil, fmt.Errorf("restore %q: %w", s.Key, errState)
 			}
 			parts[targets] = append(parts[targets], targetPart{n, s})
 			continue
 		}
 		if len(s.Data) != registerCount {
-			return fmt.Errorf("restore %q: %w", s.Key, errState)
+			return nil, fmt.Errorf("restore %q: %w", s.Key, errState)
 		}
 		targets.registers = slices.Clone(s.Data)
 	}
@@ -300,12 +309,12 @@ func restoreTargets(groups map[string]*group, states []journal.State) error {
 				targets.add(d.fixed())
 			}
 			if d.err != nil {
-				return fmt.Errorf("restore %q: %w", p.state.Key, d.err)
+				return nil, fmt.Errorf("restore %q: %w", p.state.Key, d.err)
 			}
 		}
 		targets.saved = len(targets.exact)
 	}
-	return nil
+	return orphans, nil
 }
 
 // restoreGroup takes up a group, with the reports of its tellings.
