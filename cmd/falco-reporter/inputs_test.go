@@ -151,6 +151,18 @@ func TestDiskFull(t *testing.T) {
 	v.until("health says so", func() bool {
 		return v.health("falcoreporter.journal") == grpc_health_v1.HealthCheckResponse_NOT_SERVING
 	})
+	// It does not claim to be well in between, however often it tries.
+	wait := time.After(4 * time.Second)
+	for full := true; full; {
+		if got := v.status().GetJournal(); got.GetFailure() == "" {
+			t.Fatal("the journal claims that it can be written")
+		}
+		select {
+		case <-wait:
+			full = false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 	if got := v.health(""); got != grpc_health_v1.HealthCheckResponse_SERVING {
 		t.Errorf("what is kept can be read, but the server is %s", got)
 	}

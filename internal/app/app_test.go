@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ import (
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 	"github.com/falco-reporter/falco-reporter/internal/app"
 	"github.com/falco-reporter/falco-reporter/internal/consumer/falcogrpc"
+	"github.com/falco-reporter/falco-reporter/internal/enrich"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/incident"
 	"github.com/falco-reporter/falco-reporter/internal/falcosim"
 	"github.com/falco-reporter/falco-reporter/internal/journal"
 	"github.com/falco-reporter/falco-reporter/internal/render"
@@ -257,6 +260,60 @@ func TestListenErrorsComeEarly(t *testing.T) {
 		if _, err := app.New(t.Context(), app.Options{Listen: address, Log: slog.New(slog.DiscardHandler)}); err == nil {
 			t.Errorf("%s passes", address)
 		}
+	}
+}
+
+// TestLongNamesStopNothing: an alert whose rule, host or fields are as long as an alert may be is
+// reported, so are those after it, and after a restart.
+func TestLongNamesStopNothing(t *testing.T) {
+	state := t.TempDir()
+	must(t, os.Chmod(state, 0o700))
+	long := strings.Repeat("\x01漢", 500_000) // more than 2 MB, which JSON can make 6 MB of
+	for run := range 2 {
+		d := startDaemon(t, func(o *app.Options) {
+			o.SQLite = &journal.SQLiteOptions{Dir: state, Log: o.Log}
+			o.Joiner = func() enrich.Joiner { return incident.New(incident.Options{}) }
+			o.SilentAfter = 100 * time.Millisecond
+		})
+		at := time.Now()
+		play := func(n int, rule, host, output string) {
+			d.sim.Enqueue(falcosim.Alert{Time: at.Add(time.Duration(n)), Priority: alert.PriorityNotice, Rule: rule, Source: "syscall", Hostname: host, Output: output})
+		}
+		name := func(s string) string { return s + strconv.Itoa(run) } // what was reported before is told again
+		play(0, name("R")+long, "h", "x")
+		play(1, name("S"), name("h")+long, "x")
+		play(2, name("T"), "h2", "x"+long)
+		play(3, name("after"), "h3", "x")
+		s := d.subscribe()
+		seen := map[string]bool{}
+		for !seen[name("after")] || !seen["silent"] {
+			e, err := s.Recv()
+			if err != nil {
+				t.Fatalf("run %d: %v; seen %v", run, err, len(seen))
+			}
+			r := e.GetReport()
+			seen[r.GetRule().GetName()] = true
+			if strings.Contains(r.GetAlert().GetOutputFields()["falcoreporter.silent"], "host "+name("h")+"\x01") {
+				seen["silent"] = true
+			}
+		}
+		status, err := d.client.GetStatus(t.Context(), &pb.GetStatusRequest{})
+		if err != nil || status.GetEnrichment().GetAlerts() < 4 || status.GetEnrichment().GetPlain() > 0 || len(seen) < 4 {
+			t.Errorf("run %d: %v, %v; %d rules seen", run, status.GetEnrichment(), err, len(seen))
+		}
+		if r, err := d.health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "falcoreporter.enrichment"}); err != nil || r.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+			t.Errorf("health of enrichment: %v, %v", r, err)
+		}
+		if err := d.stop(); err != nil {
+			t.Errorf("run %d: %v", run, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -25,6 +25,24 @@ func (o SQLiteOptions) Faulty(fault func(statement string) error) SQLiteOptions 
 	return o
 }
 
+// FaultyReaders and FaultySyncer are Faulty for the other connections. The function is called
+// concurrently.
+func (o SQLiteOptions) FaultyReaders(fault func(statement string) error) SQLiteOptions {
+	o.readFault = fault
+	return o
+}
+
+func (o SQLiteOptions) FaultySyncer(fault func(statement string) error) SQLiteOptions {
+	o.syncFault = fault
+	return o
+}
+
+// CheckedFor is the options with another time for the check of a start.
+func (o SQLiteOptions) CheckedFor(d time.Duration) SQLiteOptions {
+	o.checkFor = d
+	return o
+}
+
 // Dir is where the journal lies.
 func (s *SQLite) Dir() string { return s.dir }
 

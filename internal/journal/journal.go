@@ -55,7 +55,8 @@ type Journal interface {
 	// is accounted for up to and including the cursor done. Reports may be empty. A done
 	// that is before Done changes nothing there; one of another journal or beyond the end of
 	// the alert log is ErrForeignCursor, and nothing is appended. The revisions of a report
-	// must be appended in their order. The journal keeps the reports' Data, which must not be
+	// must be appended in their order. A state that is too large is a *StateSizeError, and nothing
+	// is appended. The journal keeps the reports' Data, which must not be
 	// changed afterwards. Old reports make way for new ones: there is always room. States are
 	// kept in the same step: who makes reports out of alerts finds, after a crash, what it knew
 	// at Done.
@@ -72,7 +73,7 @@ type Journal interface {
 	// ReadAlerts returns at least one and at most limit alerts after the cursor, and waits for
 	// the first until ctx ends. After the zero Cursor come the oldest that are kept, whatever
 	// is gone before them. A limit below 1 counts as 1. Alerts are shared by all readers.
-	// Errors: a *PrunedError, ErrForeignCursor, ErrClosed, and ctx's.
+	// Errors: a *PrunedError, ErrForeignCursor, ErrClosed, ErrDamaged, and ctx's.
 	ReadAlerts(ctx context.Context, after Cursor, limit int) ([]AlertEntry, error)
 
 	// ReadReports does the same for the report log. Data is shared by all readers.
@@ -163,8 +164,8 @@ type Stats struct {
 	// is not on disk.
 	Path      string
 	DiskBytes int64
-	// Failure is why nothing can be written at the moment, and empty while that works; Since is
-	// when that began.
+	// Failure is why something cannot be written, brought to the disk for good, or read at the
+	// moment, and empty while all that works; Since is when that began. Damage lasts.
 	Failure string
 	Since   time.Time
 }
@@ -191,6 +192,17 @@ var (
 	// ErrBadCursor says that a text is no cursor.
 	ErrBadCursor = errors.New("not a cursor")
 )
+
+// StateSizeError says that a state has more than MaxStateBytes. Trying again is of no use.
+type StateSizeError struct {
+	Key   string
+	Bytes int
+}
+
+// Error implements error.
+func (e *StateSizeError) Error() string {
+	return fmt.Sprintf("keep the state %q: it has %d bytes, more than %d", e.Key, e.Bytes, MaxStateBytes)
+}
 
 // PrunedError says that entries right after a cursor are no longer kept. It is told of every
 // gap once: of the one before the oldest kept entry, and, among reports, of those between

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
@@ -21,7 +20,7 @@ const (
 )
 
 // errPacked says that a row cannot be read back.
-var errPacked = errors.New("the journal's file is damaged: a row is not as it was written")
+var errPacked = fmt.Errorf("%w: a row is not as it was written", ErrDamaged)
 
 // textKey begins the key of an id that is not of the form of ids. No id of this century
 // begins with it.
@@ -163,7 +162,7 @@ func unpackAlert(b []byte) (*alert.Alert, error) {
 	}
 	a, err := decode(raw)
 	if err != nil {
-		return nil, fmt.Errorf("decode a kept alert again: %w", err)
+		return nil, fmt.Errorf("%w: decode a kept alert again: %w", errPacked, err)
 	}
 	a.Input, a.ReceivedNanos = string(input), received
 	if len(captured) > 0 {

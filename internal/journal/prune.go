@@ -340,8 +340,12 @@ func (w *writer) tidy() (more bool) {
 	if err == nil && free > slackPages {
 		err = w.c.query(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages), nil, func([]driver.Value) error { return nil })
 	}
+	if isDamage(err) {
+		_ = w.damaged(err) // told to whoever writes next
+		return false
+	}
 	if err != nil {
-		w.s.log.Warn("journal cannot give back disk space", "dir", w.s.dir, "why", explain(err))
+		w.s.log.Warn("journal cannot give back disk space", "dir", w.s.dir, "why", explain(w.s.dir, err))
 		return false
 	}
 	if free > slackPages {

@@ -5,12 +5,47 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/falco-reporter/falco-reporter/internal/alert"
 )
 
 // maxReadBytes bounds what one read takes from disk, unless the first entry is larger.
 const maxReadBytes = 4 << 20
+
+// Pauses of a reader that cannot read, growing from the first to the last.
+const (
+	readAgainFirst = 50 * time.Millisecond
+	readAgainLast  = 5 * time.Second
+)
+
+// lookUntil is look that tries again until ctx ends while the disk cannot be read. F may run more
+// than once. Stats tell meanwhile. Damage, which does not pass, is ErrDamaged at once.
+func (s *SQLite) lookUntil(ctx context.Context, f func(c *conn) error) error {
+	err := s.look(ctx, f)
+	if err == nil || isFinal(ctx, err) {
+		return err
+	}
+	s.beginUnread(err)
+	defer func() { s.endUnread(err == nil) }()
+	for wait := readAgainFirst; ; wait = min(2*wait, readAgainLast) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.closed:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if err = s.look(ctx, f); err == nil || isFinal(ctx, err) {
+			return err
+		}
+	}
+}
+
+// isFinal reports whether trying again is of no use.
+func isFinal(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrDamaged)
+}
 
 // look runs f in a short read transaction.
 func (s *SQLite) look(ctx context.Context, f func(c *conn) error) error {
@@ -26,10 +61,16 @@ func (s *SQLite) look(ctx context.Context, f func(c *conn) error) error {
 		return fmt.Errorf("wait to read the journal: %w", ctx.Err())
 	}
 	defer func() { s.readers <- c }()
-	if err := inSnapshot(c, func() error { return f(c) }); err != nil {
+	err := inSnapshot(c, func() error { return f(c) })
+	switch {
+	case err == nil:
+		return nil
+	case isDamage(err):
+		s.tellDamage(err)
+		return fmt.Errorf("read the journal: %w", asDamage(err))
+	default:
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	return nil
 }
 
 // inSnapshot runs f in a read transaction, which sees one moment of the database.
@@ -122,7 +163,9 @@ func tryRead[E entry](ctx context.Context, s *SQLite, after Cursor, limit int, f
 			return got, err
 		}
 		if s.view.Load() == v {
-			return nil, fmt.Errorf("read the %s log after %s: %w", from.name, after, errPacked)
+			err := fmt.Errorf("read the %s log after %s: %w", from.name, after, errPacked)
+			s.tellDamage(err)
+			return nil, err
 		}
 		// Pruned in the meantime.
 	}
@@ -150,8 +193,9 @@ func (s *SQLite) diskAlerts(ctx context.Context, v *counters, from uint64, limit
 		return nil, &PrunedError{Missed: v.alertFirst - from, Resume: s.cursor(v.alertFirst - 1)}
 	}
 	var out []AlertEntry
-	err := s.look(ctx, func(c *conn) error {
+	err := s.lookUntil(ctx, func(c *conn) error {
 		size := 0
+		out = nil
 		return c.query(selectAlerts, []any{signed(from), signed(v.alertNext)}, func(r []driver.Value) error {
 			seq, expected := count(r[0]), from+uint64(len(out))
 			if len(out) > 0 && seq != expected || seq > expected {
@@ -177,9 +221,10 @@ const selectAlerts = `SELECT seq, entries, data FROM alerts
 // diskReports reads reports from disk, up to the next gap.
 func (s *SQLite) diskReports(ctx context.Context, v *counters, from uint64, limit int) ([]ReportEntry, error) {
 	var out []ReportEntry
-	resume := v.reportNext - 1 // where nothing is kept
-	err := s.look(ctx, func(c *conn) error {
+	var resume uint64
+	err := s.lookUntil(ctx, func(c *conn) error {
 		size := 0
+		out, resume = nil, v.reportNext-1 // where nothing is kept
 		return c.query(selectReports+"seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
 			[]any{signed(from), signed(v.reportNext), int64(limit)}, func(r []driver.Value) error {
 				seq := count(r[0])
@@ -238,7 +283,7 @@ func readContent(c *conn, id int64) ([]byte, error) {
 // Alert implements [Journal].
 func (s *SQLite) Alert(ctx context.Context, id alert.ID) (AlertEntry, error) {
 	var out AlertEntry
-	err := s.look(ctx, func(c *conn) error {
+	err := s.lookUntil(ctx, func(c *conn) error {
 		n, found, err := c.number("SELECT seq FROM alert_ids WHERE id = ?", []byte(keyOf(id)))
 		if err != nil || !found {
 			return err

@@ -66,10 +66,11 @@ type SQLiteOptions struct {
 	Now func() time.Time
 
 	// What only tests set: other bounds than Retention's, other migrations, and what is asked
-	// before every statement of the writer.
-	bounds     *bounds
-	migrations []migration
-	fault      func(statement string) error
+	// before every statement of the writer, of readers and of the syncer; and another checkFor.
+	checkFor                    time.Duration
+	bounds                      *bounds
+	migrations                  []migration
+	fault, readFault, syncFault func(statement string) error
 }
 
 // SQLite is a [Journal] in a directory. What it accepted is there again when the directory is
@@ -78,13 +79,21 @@ type SQLiteOptions struct {
 // and [Check].
 //
 // One goroutine writes, and there is no timer for commits: what has queued up while one commit
-// ran is the next. A second one syncs to disk what was committed. Both end with Close. Readers
+// ran is the next. A second one syncs to disk what was committed, a third checks a large file for
+// damage once. All end with Close. Readers
 // find the newest entries in memory (2,048 of each log, at most 12 MiB in all); who is further
 // behind reads from disk, a short transaction at a time, two readers at once.
 //
 // When nothing can be written, because the disk is full or read-only, appending returns an
 // error and has done nothing: the caller tries again. Reading goes on, [Stats] say since when
-// and why, and the journal tries once a second whether it works again.
+// and why, and the journal tries once a second whether as much as failed can be written again.
+// When what is on disk cannot be read, reading waits and tries on until its ctx ends.
+//
+// A file that is damaged is refused when it is opened, as far as SQLite's own check finds that
+// within 0.1 s; a large file is checked to its end afterwards. If damage shows then, or when
+// writing, nothing is written any more: every call that writes is ErrDamaged until the process
+// starts anew, and what can be read still is. If it shows when reading, that call is ErrDamaged.
+// Stats say both.
 //
 // On disk an alert takes its bytes as received and some 100 more. A report takes what other
 // reports do not have as well: the texts of a rule are kept once. Of alerts recorded from
@@ -111,7 +120,14 @@ type SQLite struct {
 	reports tail[ReportEntry]
 	content *contents
 
-	failing failure
+	// Writing, syncing and reading fail apart from each other.
+	failing, unsynced failure
+	unread            unread
+	// unchecked is whether the file was not checked to its end before it was used, found the
+	// damage that the rest of the check has found.
+	unchecked bool
+	found     atomic.Pointer[error]
+	stopCheck context.CancelFunc
 }
 
 var _ Journal = (*SQLite)(nil)
@@ -140,20 +156,28 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 		dir: o.Dir, log: o.Log, lock: lock, closed: make(chan struct{}),
 		readers: make(chan *conn, readConns), content: newContents(),
 	}
-	if err := s.open(o); err != nil {
+	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
+	checkCtx, stopCheck := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopCheck = stopCheck
 	s.running.Go(s.w.run)
 	s.running.Go(s.syncer.run)
+	if s.unchecked {
+		s.running.Go(func() { s.checkRest(checkCtx) })
+	}
 	return s, nil
 }
 
 // open opens the connections and loads what is kept in memory.
-func (s *SQLite) open(o SQLiteOptions) error {
+func (s *SQLite) open(ctx context.Context, o SQLiteOptions) error {
 	if o.migrations == nil {
 		o.migrations = migrations()
 	}
-	if err := prepareDatabase(o.Dir, o.Now(), o.migrations); err != nil {
+	if o.checkFor <= 0 {
+		o.checkFor = checkFor
+	}
+	if err := s.prepareDatabase(ctx, o); err != nil {
 		return err
 	}
 	c, err := s.connect("rw")
@@ -177,16 +201,13 @@ func (s *SQLite) open(o SQLiteOptions) error {
 	if err := s.w.load(); err != nil {
 		return fmt.Errorf("read the journal: %w", damaged(err))
 	}
-	c.fault = o.fault
-	return nil
-}
-
-// damaged marks SQLite's errors about a file that is none of its own.
-func damaged(err error) error {
-	if hasCode(err, codeCorrupt, codeNotADatabase) {
-		return fmt.Errorf("%w: damaged: %w", ErrUnusable, err)
+	c.fault, checkpoints.fault = o.fault, o.syncFault
+	for range readConns {
+		r := <-s.readers
+		r.fault = o.readFault
+		s.readers <- r
 	}
-	return err
+	return nil
 }
 
 // connect opens a connection with what all of them have in common. The cache is 2 MiB.
@@ -207,6 +228,7 @@ func (s *SQLite) connect(mode string) (*conn, error) {
 func (s *SQLite) Close() error {
 	s.ended.Do(func() {
 		close(s.closed)
+		s.stopCheck()
 		s.running.Wait()
 		s.endErr = s.closeFiles()
 	})
@@ -217,14 +239,23 @@ func (s *SQLite) Close() error {
 // connection puts the WAL into the database.
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for range s.opened {
-		errs = append(errs, (<-s.readers).close())
+	readers := func() {
+		for range s.opened {
+			errs = append(errs, (<-s.readers).close())
+		}
+	}
+	isDamaged := s.w != nil && s.w.damage != nil
+	if !isDamaged {
+		readers()
 	}
 	if s.syncer != nil {
 		errs = append(errs, s.syncer.close())
 	}
 	if s.w != nil {
 		errs = append(errs, s.w.c.close())
+	}
+	if isDamaged {
+		readers() // last, since a reader leaves the damaged file as it is
 	}
 	if err := errors.Join(append(errs, s.lock.Close())...); err != nil {
 		return fmt.Errorf("close the journal: %w", err)
@@ -280,7 +311,7 @@ func (s *SQLite) AppendReports(ctx context.Context, done Cursor, reports []Repor
 func checkStates(states []State) error {
 	for _, st := range states {
 		if len(st.Data) > MaxStateBytes {
-			return fmt.Errorf("keep the state %q: it has %d bytes, more than %d", st.Key, len(st.Data), MaxStateBytes)
+			return &StateSizeError{Key: st.Key, Bytes: len(st.Data)}
 		}
 	}
 	return nil
@@ -288,9 +319,10 @@ func checkStates(states []State) error {
 
 // States implements [Journal].
 func (s *SQLite) States(ctx context.Context) ([]State, error) {
-	out := []State{}
-	err := s.look(ctx, func(c *conn) error {
-		return c.query("SELECT key, data FROM states ORDER BY key", nil, func(r []driver.Value) error {
+	var out []State
+	err := s.lookUntil(ctx, func(c *conn) error {
+		out = []State{}
+		return c.query("SELECT key, data FROM states WHERE key <> ? ORDER BY key", []any{trialKey}, func(r []driver.Value) error {
 			out = append(out, State{Key: text(r[0]), Data: notNull(blob(r[1]))})
 			return nil
 		})
@@ -318,7 +350,7 @@ func (s *SQLite) Done() Cursor { return s.cursor(s.view.Load().done) }
 func (s *SQLite) Position(ctx context.Context, input string) ([]byte, error) {
 	var data []byte
 	found := false
-	err := s.look(ctx, func(c *conn) error {
+	err := s.lookUntil(ctx, func(c *conn) error {
 		return c.query("SELECT data FROM positions WHERE input = ?", []any{input}, func(r []driver.Value) error {
 			data, found = blob(r[0]), true
 			return nil
@@ -370,7 +402,11 @@ func (s *SQLite) Stats(ctx context.Context) (Stats, error) {
 	if v.held > 0 {
 		out.Reports.Oldest = s.cursor(v.heldFirst)
 	}
-	out.Failure, out.Since = s.failing.get()
+	for _, f := range []*failure{&s.failing, &s.unsynced, &s.unread.damage, &s.unread.failure} {
+		if out.Failure, out.Since = f.get(); out.Failure != "" {
+			break
+		}
+	}
 	return out, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // conn is one connection to the database, for one goroutine at a time. It uses the driver
@@ -60,10 +59,8 @@ func openConn(path, mode string) (*conn, error) {
 //
 //nolint:contextcheck,nolintlint // for its callers: statements are short and not interrupted; see exec
 func (c *conn) stmt(text string) (driverStmt, error) {
-	if c.fault != nil {
-		if err := c.fault(text); err != nil {
-			return nil, err
-		}
+	if err := c.faulty(text); err != nil {
+		return nil, err
 	}
 	if s, ok := c.prepared[text]; ok {
 		return s, nil
@@ -78,6 +75,14 @@ func (c *conn) stmt(text string) (driverStmt, error) {
 	}
 	c.prepared[text] = s
 	return s, nil
+}
+
+// faulty is the error that a test wants of a statement.
+func (c *conn) faulty(text string) error {
+	if c.fault == nil {
+		return nil
+	}
+	return c.fault(text)
 }
 
 // bind makes args what the driver takes. It is valid until the next call.
@@ -116,12 +121,17 @@ var errStop = errors.New("enough rows")
 // query calls each with every row. What each is given is its own, but for the slice.
 //
 //nolint:contextcheck,nolintlint // for its callers: see exec
-func (c *conn) query(text string, args []any, each func(row []driver.Value) error) (err error) {
+func (c *conn) query(text string, args []any, each func(row []driver.Value) error) error {
+	return c.queryUntil(context.Background(), text, args, each)
+}
+
+// queryUntil is query for what may take long: it is interrupted when ctx ends.
+func (c *conn) queryUntil(ctx context.Context, text string, args []any, each func(row []driver.Value) error) (err error) {
 	s, err := c.stmt(text)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), c.bind(args))
+	rows, err := s.QueryContext(ctx, c.bind(args))
 	if err != nil {
 		return err
 	}
@@ -182,18 +192,4 @@ func hasCode(err error, codes ...int) bool {
 		}
 	}
 	return false
-}
-
-// explain says in plain words what a writing error means, where SQLite's own are not plain.
-func explain(err error) string {
-	switch {
-	case hasCode(err, sqlite3.SQLITE_FULL):
-		return "the disk is full: " + err.Error()
-	case hasCode(err, sqlite3.SQLITE_READONLY):
-		return "the journal is read-only: " + err.Error()
-	case hasCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-		return "the journal's file is damaged: " + err.Error()
-	default:
-		return err.Error()
-	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
@@ -69,14 +70,15 @@ func latest(list []migration) int64 {
 	return list[len(list)-1].to
 }
 
-// prepareDatabase makes the database of the directory or brings the one that is there to the
-// latest version. The caller holds the lock.
-func prepareDatabase(dir string, now time.Time, list []migration) error {
+// prepareDatabase makes the database of the directory, or checks the one that is there and brings
+// it to the latest version. The caller holds the lock.
+func (s *SQLite) prepareDatabase(ctx context.Context, o SQLiteOptions) error {
+	dir, list := s.dir, o.migrations
 	path := filepath.Join(dir, databaseFile)
 	_, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := createDatabase(dir, now, list); err != nil {
+		if err := createDatabase(dir, o.Now(), list); err != nil {
 			return fmt.Errorf("make the journal: %w", err)
 		}
 		return nil
@@ -85,6 +87,9 @@ func prepareDatabase(dir string, now time.Time, list []migration) error {
 	}
 	version, err := examine(path, latest(list))
 	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := s.checkFile(ctx, path, o.checkFor); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if version == latest(list) {

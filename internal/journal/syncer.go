@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -62,13 +63,14 @@ func (y *syncer) wantsWriter() bool { return y.wanted.Load() }
 func (y *syncer) run() {
 	timer := time.NewTimer(syncAfter)
 	defer timer.Stop()
+	after := syncAfter
 	for {
 		select {
 		case <-y.dirty:
 		case <-y.s.closed:
 			return
 		}
-		timer.Reset(syncAfter)
+		timer.Reset(after)
 		select {
 		case <-timer.C:
 		case <-y.s.closed:
@@ -79,10 +81,28 @@ func (y *syncer) run() {
 		case <-y.dirty:
 		default:
 		}
-		if err := y.sync(); err != nil {
-			y.s.log.Error("journal cannot be synced to disk; a power cut could lose alerts", "dir", y.s.dir, "why", explain(err))
+		if after = syncAfter; !y.tryToSync() {
+			after = probeEvery
+			y.committed() // try again
 		}
 	}
+}
+
+// tryToSync syncs, says when that begins to fail and when it works again, and reports whether it
+// does.
+func (y *syncer) tryToSync() bool {
+	err := y.sync()
+	if err == nil {
+		if since, cleared := y.s.unsynced.clear(math.MaxInt64); cleared {
+			y.s.log.Info("journal can be synced to disk again", "dir", y.s.dir, "failed_for", y.s.w.now().Sub(since))
+		}
+		return true
+	}
+	why := "it cannot be synced to disk, so that a power cut could lose alerts: " + explain(y.s.dir, err)
+	if y.s.unsynced.set(why, y.s.w.now(), 0, false) {
+		y.s.log.Error("journal cannot be synced to disk; a power cut could lose alerts", "dir", y.s.dir, "why", why)
+	}
+	return false
 }
 
 // sync brings the WAL to the disk, and what is in it into the database when it is large.
@@ -95,7 +115,7 @@ func (y *syncer) sync() error {
 		y.wal = f
 	}
 	if !y.power {
-		if err := y.wal.Sync(); err != nil {
+		if err := errors.Join(y.c.faulty("sync"), y.wal.Sync()); err != nil {
 			return fmt.Errorf("sync the WAL: %w", err)
 		}
 	}
@@ -103,7 +123,7 @@ func (y *syncer) sync() error {
 	if err != nil {
 		return fmt.Errorf("look at the WAL: %w", err)
 	}
-	if info.Size() < y.bytes {
+	if info.Size() < y.bytes || y.s.failing.lasts() { // a damaged file is left as it is
 		return nil
 	}
 	all, err := checkpoint(y.c)
@@ -125,7 +145,7 @@ func (y *syncer) finish(c *conn) {
 		return
 	}
 	if _, err := checkpoint(c); err != nil {
-		y.s.log.Warn("journal cannot shorten its WAL", "dir", y.s.dir, "why", explain(err))
+		y.s.log.Warn("journal cannot shorten its WAL", "dir", y.s.dir, "why", explain(y.s.dir, err))
 	}
 }
 

@@ -126,6 +126,14 @@ func (t *tx) run(always bool) error {
 	return t.pruneSome()
 }
 
+// asked is about how many bytes were to be written.
+func (t *tx) asked() (n int64) {
+	for _, a := range t.answers {
+		n += a.r.asked()
+	}
+	return n
+}
+
 // other does a request without alerts.
 func (t *tx) other(r *request) error {
 	if !r.take() {
@@ -333,7 +341,7 @@ func (t *tx) commit() error {
 	if err := w.c.exec("COMMIT"); err != nil {
 		return err
 	}
-	w.works()
+	w.works(t.asked())
 	accounted := t.done - w.done
 	w.pendingSizes = w.pendingSizes[accounted:]
 	for _, e := range t.alerts {

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,29 @@ type request struct {
 	rejected []Rejected
 }
 
+// asked is about how many bytes the request wants written: what is known of it to be a repeat
+// is not.
+func (r *request) asked() (n int64) {
+	for i, a := range r.alerts {
+		if r.isNew == nil || r.isNew[i] {
+			n += int64(len(a.Raw))
+		}
+	}
+	for _, p := range r.positions {
+		n += int64(len(p.Data))
+	}
+	for _, p := range r.reports {
+		n += int64(len(p.Data))
+	}
+	for _, s := range r.states {
+		n += int64(len(s.Data))
+	}
+	for _, m := range r.rejected {
+		n += int64(min(len(m.Raw), MaxRejectedBytes))
+	}
+	return n
+}
+
 func newRequest() *request { return &request{answered: make(chan struct{})} }
 
 // take makes sure that the request will be answered, and is false if the caller gave it up.
@@ -88,6 +112,10 @@ type writer struct {
 	prune pruner
 	// inDoubt is set when a transaction could not be ended.
 	inDoubt bool
+	// trial is when writing is tried next while it fails.
+	trial time.Time
+	// damage is set when the file turned out to be damaged: then nothing is written any more.
+	damage error
 }
 
 func newWriter(s *SQLite, c *conn, o SQLiteOptions) *writer {
@@ -253,8 +281,10 @@ func (w *writer) run() {
 // idle is after what time the writer has something to do by itself; 0 is never.
 func (w *writer) idle() time.Duration {
 	switch why, _ := w.s.failing.get(); {
+	case w.damage != nil:
+		return 0
 	case why != "":
-		return probeEvery
+		return max(time.Until(w.trial), time.Nanosecond)
 	case w.alertFirst <= w.done || w.reports.entries > 0:
 		return pruneEvery
 	default:
@@ -283,16 +313,33 @@ func (w *writer) refuse() {
 	w.over = true
 	w.mu.Unlock()
 	w.dequeue()
+	w.answerAll(ErrClosed)
+}
+
+// answerAll answers all that waits with an error.
+func (w *writer) answerAll(err error) {
 	for _, r := range append(w.alerts, w.others...) {
 		if r.take() {
-			r.answer(ErrClosed)
+			r.answer(err)
 		}
 	}
+	w.alerts, w.others = nil, nil
 }
 
 // cycle does what it can in one transaction, and reports whether there is more to do at once.
-// With always, it writes also where there is nothing to write, to see whether it can.
+// With always, it looks for what is to be pruned also where there is nothing to write; while
+// writing fails, it tries whether it works again.
 func (w *writer) cycle(always bool) (more bool) {
+	if found := w.s.found.Load(); found != nil && w.damage == nil {
+		_ = w.damaged(*found) // told to whoever waits
+	}
+	if always {
+		w.try()
+	}
+	if w.damage != nil {
+		w.answerAll(w.damage)
+		return false
+	}
 	t := newTx(w)
 	err := t.run(always)
 	if err == nil {
@@ -322,11 +369,62 @@ func (w *writer) failed(t *tx, err error) error {
 	if t.begun {
 		w.inDoubt = w.rollback() != nil
 	}
-	why := explain(err)
-	if w.s.failing.set(why, w.now()) {
+	w.trial = time.Now().Add(probeEvery)
+	if isDamage(err) {
+		return w.damaged(err)
+	}
+	why := explain(w.s.dir, err)
+	if w.s.failing.set(why, w.now(), t.asked(), false) {
 		w.s.log.Error("journal cannot be written; reading goes on", "dir", w.s.dir, "why", why)
 	}
 	return fmt.Errorf("write to the journal: %s: %w", why, err)
+}
+
+// damaged ends all writing: what is written to a damaged file can damage more of it. The process
+// goes on, since what is kept can still be read, and a restart would mend nothing.
+func (w *writer) damaged(err error) error {
+	why := explain(w.s.dir, err) + "; nothing is written to it any more: " + afterDamage
+	w.damage = fmt.Errorf("write to the journal: %w; nothing is written to it any more", asDamage(err))
+	if w.s.failing.set(why, w.now(), 0, true) {
+		w.s.log.Error("journal is damaged and no longer written; reading goes on", "dir", w.s.dir, "why", why)
+	}
+	return w.damage
+}
+
+// trialKey is the state under which try writes. It is none of the maker of reports.
+const trialKey = "journal/trial"
+
+// maxTrial bounds what is written to see whether that works.
+const maxTrial = maxCommitBytes
+
+// trialSlack is what is tried beyond what failed, for what SQLite adds to it.
+const trialSlack = 64 << 10
+
+// try finds out, while writing fails, whether it works again: it writes as much as failed, and
+// takes it away. Less would say nothing: SQLite still finds room for little on a full disk, and
+// writes nothing at all where nothing changes.
+func (w *writer) try() {
+	if why, _ := w.s.failing.get(); why == "" || w.damage != nil {
+		return
+	}
+	size := min(w.s.failing.lacking(), maxTrial)
+	for _, args := range [][]any{
+		{"INSERT OR REPLACE INTO states VALUES (?, randomblob(?))", trialKey, size + trialSlack},
+		{"DELETE FROM states WHERE key = ?", trialKey},
+	} {
+		t := newTx(w)
+		statement, _ := args[0].(string)
+		err := t.exec(statement, args[1:]...)
+		if err == nil {
+			err = w.c.exec("COMMIT")
+		}
+		if err != nil {
+			_ = w.failed(t, err) // it failed before, and is told
+			return
+		}
+	}
+	w.s.syncer.committed()
+	w.works(math.MaxInt64)
 }
 
 // rollback ends a transaction that failed, unless SQLite has done so itself.
@@ -338,9 +436,9 @@ func (w *writer) rollback() error {
 	return err
 }
 
-// works notes that writing works.
-func (w *writer) works() {
-	if since, failed := w.s.failing.clear(); failed {
+// works notes that so many bytes could be written.
+func (w *writer) works(size int64) {
+	if since, cleared := w.s.failing.clear(size); cleared {
 		w.s.log.Info("journal can be written again", "dir", w.s.dir, "failed_for", w.now().Sub(since))
 	}
 }
