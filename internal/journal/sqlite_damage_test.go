@@ -120,7 +120,7 @@ func TestSQLiteIsDamagedLater(t *testing.T) {
 func TestSQLiteReadsDamage(t *testing.T) {
 	dir := filepath.Join(fastDir(t), "j")
 	j := openSQLite(t, journal.SQLiteOptions{Dir: dir})
-	fillBoth(t, j, 4000)
+	fillBoth(t, j, 600)
 	must(t, j.Close())
 	j = openSQLite(t, journal.SQLiteOptions{Dir: dir}.CheckedFor(time.Minute))
 	defer func() { _ = j.Close() }() // it may find the damage again
