@@ -77,15 +77,23 @@ func New(dir string) *Reader { return &Reader{dir: dir, buf: make([]byte, maxFil
 
 // Find returns a reader of the first mount that shows the processes of the host, and not those
 // of a container only.
+// The error is that of the first: the others are where it would be in a container.
 func Find(dirs ...string) (*Reader, error) {
-	err := errors.New("no mount of /proc is configured")
+	var first error
 	for _, dir := range dirs {
 		r := New(dir)
-		if err = r.isHosts(); err == nil {
+		err := r.isHosts()
+		if err == nil {
 			return r, nil
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return nil, err
+	if first == nil {
+		first = errors.New("no mount of /proc is configured")
+	}
+	return nil, first
 }
 
 // kthreadd is the pid of the parent of all threads of the kernel, in the host's pid namespace.
@@ -94,8 +102,17 @@ const kthreadd = 2
 // isHosts checks that pid 2 is the kernel's. No process can pretend to be that: whether
 // something is a thread of the kernel is a flag that only the kernel sets.
 func (r *Reader) isHosts() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(r.dir, &fs); err != nil {
+		return fmt.Errorf("look for the host's processes in %s: %w", r.dir, err)
+	}
+	if fs.Type != unix.PROC_SUPER_MAGIC {
+		return fmt.Errorf("%s is no mount of /proc", r.dir)
+	}
 	p, err := r.Stat(kthreadd)
 	switch {
+	case errors.Is(err, ErrGone) && r.hidesOthers(), errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s hides the processes of other users (hidepid, as systemd's ProtectProc= sets it: falco-reporter-ancestry.conf lifts that)", r.dir)
 	case errors.Is(err, ErrGone), err == nil && !p.Kernel:
 		return fmt.Errorf("%s does not show the host's processes (in Kubernetes: hostPID: true)", r.dir)
 	case err != nil:
@@ -103,6 +120,25 @@ func (r *Reader) isHosts() error {
 	default:
 		return nil
 	}
+}
+
+// hidesOthers reports whether the mount shows nobody else's processes: in every pid namespace
+// there is a pid 1.
+func (r *Reader) hidesOthers() bool {
+	_, err := r.Stat(1)
+	return errors.Is(err, ErrGone)
+}
+
+// MayNotReadExe reports whether the path of a process's executable is kept from us for want of
+// a permission.
+func (r *Reader) MayNotReadExe(pid int32) bool {
+	dir, err := r.open(pid)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir) //nolint:errcheck // only read from
+	_, err = unix.Readlinkat(dir, "exe", r.buf)
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
 }
 
 // Dir is the mount that is read.
@@ -206,7 +242,11 @@ func (r *Reader) file(dir int, name string) ([]byte, error) {
 	return r.buf[:n], nil
 }
 
-// exe is the path of the executable. An anonymous memory file is "memfd:NAME".
+// deleted is what the kernel puts behind the path of a file that is no more there.
+const deleted = " (deleted)"
+
+// exe is the path of the executable. An anonymous memory file is "memfd:NAME". Of a file that
+// has been deleted or replaced since, it is the path that it had; that it has been is lost.
 func (r *Reader) exe(dir int) string {
 	n, err := unix.Readlinkat(dir, "exe", r.buf)
 	if err != nil || n > maxExePath {
@@ -214,9 +254,18 @@ func (r *Reader) exe(dir int) string {
 	}
 	s := string(r.buf[:n])
 	if name, ok := strings.CutPrefix(s, "/memfd:"); ok {
-		s = "memfd:" + strings.TrimSuffix(name, " (deleted)")
+		s = "memfd:" + strings.TrimSuffix(name, deleted)
+	} else if path, ok := strings.CutSuffix(s, deleted); ok && isDeleted(dir) {
+		s = path
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// isDeleted reports whether the executable's file has no name any more: one may really be
+// called "x (deleted)".
+func isDeleted(dir int) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, "exe", &st, 0) == nil && st.Nlink == 0
 }
 
 func (r *Reader) stat(dir int, pid int32) (Process, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -109,6 +110,85 @@ func TestRead(t *testing.T) {
 	if _, err := Find(t.TempDir()); err == nil {
 		t.Error("an empty directory passes for the host's /proc")
 	}
+}
+
+// TestDeletedExecutable: the path of a program that was deleted is what it was, and one that is
+// called "x (deleted)" keeps its name.
+func TestDeletedExecutable(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip("there is no sleep here")
+	}
+	program, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, deleted := range map[string]bool{"sleep": true, "sleep (deleted)": false} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, program, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(path, "60")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if deleted {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p, err := New("/proc").Read(int32(cmd.Process.Pid)); err != nil || p.ExePath != path {
+			t.Errorf("%q: read %q, %v", path, p.ExePath, err)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
+// hiddenEnv runs this test again as a user who does not see others, as under ProtectProc=invisible.
+const hiddenEnv = "PROCFS_TEST_HIDDEN"
+
+// TestFindSaysWhy: without a mount that will do, what is wrong with the first.
+func TestFindSaysWhy(t *testing.T) {
+	if os.Getenv(hiddenEnv) != "" {
+		_, err := Find("/proc", "/host/proc")
+		if err == nil || !strings.Contains(err.Error(), "/proc hides the processes of other users") || strings.Contains(err.Error(), "/host/proc") || strings.Contains(err.Error(), "hostPID") {
+			t.Error(err)
+		}
+		return
+	}
+	if _, err := Find(t.TempDir(), "/host/proc"); err == nil || !strings.Contains(err.Error(), "is no mount of /proc") {
+		t.Error(err)
+	}
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount /proc")
+	}
+	cmd := exec.Command("unshare", "--mount", "sh", "-ec", `mount -t proc -o hidepid=2 proc /proc; exec setpriv --reuid 65534 --regid 65534 --clear-groups "$0" -test.run='^TestFindSaysWhy$'`, copyForAll(t))
+	cmd.Env = append(os.Environ(), hiddenEnv+"=1")
+	if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "mount: ") || strings.Contains(string(out), "unshare: ") {
+		t.Skipf("/proc cannot be mounted here: %s", out)
+	} else if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// copyForAll is this test's program where another user can run it.
+func copyForAll(t *testing.T) string {
+	t.Helper()
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "procfs") //nolint:usetesting // t.TempDir() is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "test")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func FuzzParse(f *testing.F) {
