@@ -20,9 +20,9 @@ var (
 	ErrLost = errors.New("process events were lost")
 )
 
-// receiveBytes is the size asked for the kernel's queue: some 5,000 events at 768 bytes each,
-// as the kernel counts them and doubles what is asked for.
-const receiveBytes = 4 << 20
+// QueueBytes is the size asked for the kernel's queue: some 10,000 events at 768 bytes each, as
+// the kernel counts them, which doubles what is asked for.
+const QueueBytes = 4 << 20
 
 // answerTime bounds the wait for the kernel's answer to the request for events.
 const answerTime = 500 * time.Millisecond
@@ -47,11 +47,13 @@ func Open(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the kernel's process connector (seccomp may forbid it): %w", err)
 	}
-	// Without CAP_NET_ADMIN the size is limited, and the next step fails anyway.
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBytes)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, QueueBytes) != nil {
+		// Without CAP_NET_ADMIN net.core.rmem_max limits it: Queue tells what came of it.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, QueueBytes)
+	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: cnIndexProc}); err != nil {
 		_ = unix.Close(fd) // the first error tells more
-		return nil, fmt.Errorf("join the kernel's process events (needs CAP_NET_ADMIN): %w", err)
+		return nil, fmt.Errorf("join the kernel's process events (older kernels want CAP_NET_ADMIN for that): %w", err)
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -86,7 +88,7 @@ func (c *Conn) listen(ctx context.Context, fd int) error {
 		case e.Kind == ack && e.errno == 0:
 			return nil
 		case e.Kind == ack:
-			return fmt.Errorf("ask for process events (needs CAP_NET_ADMIN): %w", syscall.Errno(e.errno))
+			return fmt.Errorf("ask for process events (older kernels want CAP_NET_ADMIN for that): %w", syscall.Errno(e.errno))
 		default:
 		}
 	}
@@ -94,6 +96,16 @@ func (c *Conn) listen(ctx context.Context, fd int) error {
 
 // Close ends the connection.
 func (c *Conn) Close() error { return errors.Join(unix.Close(c.fd), unix.Close(c.wake)) }
+
+// Queue is the size of the kernel's queue as asked for: less than QueueBytes where that is
+// limited, 0 if it is not known.
+func (c *Conn) Queue() int {
+	n, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return 0
+	}
+	return n / 2
+}
 
 // Wait blocks until there is something to read or ctx ends, whose error it then returns.
 func (c *Conn) Wait(ctx context.Context) error {
@@ -135,16 +147,18 @@ func (c *Conn) Next() (Event, error) {
 		if err != nil {
 			return Event{}, err
 		}
-		if e.Kind == ack {
-			continue // somebody else's
-		}
 		want, known := c.next[e.cpu]
-		c.next[e.cpu] = e.seq + 1
+		c.next[e.cpu] = e.seq + 1 // the answer to somebody else's request has a number, too
+		isEvent := e.Kind != ack
 		if known && want != e.seq {
-			c.held = &e
+			if isEvent {
+				c.held = &e
+			}
 			return Event{}, ErrLost
 		}
-		return e, nil
+		if isEvent {
+			return e, nil
+		}
 	}
 }
 

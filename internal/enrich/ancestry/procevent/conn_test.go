@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +77,58 @@ func seesProcess(t *testing.T, c *procevent.Conn) bool {
 		t.Errorf("events %v; want fork, exec, exit", seen)
 	}
 	return true
+}
+
+// TestOthersMayListen: another program that asks for events makes none look lost.
+func TestOthersMayListen(t *testing.T) {
+	c := open(t)
+	for try := range 10 {
+		drain(t, c)
+		for range 5 {
+			open(t)
+		}
+		if !drain(t, c) {
+			return
+		}
+		t.Logf("try %d: events were lost", try+1)
+	}
+	t.Error("events are lost whenever somebody else asks for them")
+}
+
+// drain reads what there is, and reports whether events were lost.
+func drain(t *testing.T, c *procevent.Conn) (lost bool) {
+	t.Helper()
+	for {
+		_, err := c.Next()
+		switch {
+		case errors.Is(err, procevent.ErrEmpty):
+			return lost
+		case errors.Is(err, procevent.ErrLost):
+			lost = true
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestQueue: without CAP_NET_ADMIN the queue is as long as the limit allows, and we are told how
+// long that is.
+func TestQueue(t *testing.T) {
+	c := open(t)
+	if got := c.Queue(); got <= 0 || got > procevent.QueueBytes {
+		t.Errorf("the queue is of %d bytes; want up to %d", got, procevent.QueueBytes)
+	}
+	text, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skipf("there is no limit to compare with: %v", err)
+	}
+	limit, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Queue(); got < min(limit, procevent.QueueBytes) {
+		t.Errorf("the queue is of %d bytes, and the limit is %d", got, limit)
+	}
 }
 
 // TestWaitEnds wants Wait to end with its context.

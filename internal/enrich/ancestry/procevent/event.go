@@ -1,8 +1,9 @@
 // Package procevent receives what the kernel says of processes as it happens: forks, execs,
 // exits, and changes of names and users, from its process connector (netlink).
 //
-// [Open] needs CAP_NET_ADMIN and the host's own pid, network and user namespaces; the kernel
-// sends nothing elsewhere, and Open says so. When events come faster than they are read, the
+// [Open] needs the host's own pid, network and user namespaces; the kernel sends nothing
+// elsewhere, and Open says so. Older kernels want CAP_NET_ADMIN; newer ones (6.18 for one) do
+// not, and limit the queue to net.core.rmem_max for whoever lacks it. When events come faster than they are read, the
 // kernel's queue for this socket runs full and it throws events away; [Conn.Next] then returns
 // [ErrLost], and whoever keeps state must build it anew. The kernel can filter by kind of event
 // from 6.6 on; that is not used, because filtered events leave the same gaps in the numbers of
