@@ -127,17 +127,19 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// BenchmarkInfer looks for a process without a pid among 300 that live.
+// BenchmarkInfer looks for a process without a pid among 300 that have just run a program.
 func BenchmarkInfer(b *testing.B) {
 	t, f := newFlood(16 << 20)
+	f.now += 1e9
 	for i := range int32(300) {
 		process(t, f, i+2, false)
 	}
+	at := f.now
 	f.now += 1e9
 	t.Passed(f.now)
 	b.ReportAllocs()
 	for b.Loop() {
-		if c := t.Infer(proctable.Description{At: f.now, Name: "program", CommandLine: "program --number 100 --and some --more arguments"}); c == nil {
+		if c := t.Infer(proctable.Description{At: at, Exec: true, Name: "program", CommandLine: "program --number 100 --and some --more arguments"}); c == nil {
 			b.Fatal("not found")
 		}
 	}

@@ -33,6 +33,13 @@
 // process that could be meant instead. Its name must be one that the process has had. An alert
 // of an exec must find that exec.
 //
+// An alert without a pid is of the one process that fits it, if no other could be meant. What
+// a process shows can be other than what Falco has of it: it may overwrite its arguments and
+// rename itself, and its program may be moved or replaced. Falco reads them at the exec, or in
+// /proc when it is started. So they exclude a process from an alert of an exec only if they
+// were read right after that exec, and its arguments and path exclude it from no other alert;
+// a name does if every name that it ever had is known.
+//
 // # Bounds
 //
 // The table holds at most the configured number of bytes, as estimated. For new processes the
@@ -99,6 +106,7 @@ type process struct {
 
 	threads    int32
 	leaderGone bool // the first thread has ended and others have not
+	threaded   bool // it has or had more than one thread
 	forgot     bool // states had to go for lack of room
 	refused    bool // an exit event was taken for that of the one before
 	owesExit   bool // the exit event of the process that had this pid before is still to come
@@ -157,6 +165,7 @@ type image struct {
 	namespacePID int32
 	kernel       bool
 	exec         uint64 // tells this exec from others; 0 if not known
+	execAt       int64  // the event of the exec that it was read for; 0 if none was seen
 
 	owner uint64 // the serial of the process that it was read of; others inherit it
 	refs  int    // the states that have it

@@ -15,8 +15,11 @@ func (t *Table) Apply(e procevent.Event) {
 	case procevent.Fork:
 		if e.TID == e.PID {
 			t.fork(e)
-		} else if p := t.current(e.PID); p != nil && e.Time > p.seen {
-			p.threads++
+		} else if p := t.current(e.PID); p != nil {
+			p.threaded = true
+			if e.Time > p.seen {
+				p.threads++
+			}
 		}
 	case procevent.Exec:
 		t.exec(e)
@@ -158,11 +161,11 @@ func (t *Table) exec(e procevent.Event) {
 	if s.img != nil && e.Time <= s.img.began && s.img.owner == p.serial {
 		// What is known was read after this exec.
 		if e.Time <= s.from {
-			s.from, s.exec = e.Time, true
+			s.from, s.exec, s.img.execAt = e.Time, true, e.Time
 			return
 		}
 		img := *s.img
-		img.refs = 0
+		img.refs, img.execAt = 0, e.Time
 		s.img.forget() // those who inherited it were made before this exec
 		s.renamed = false
 		t.push(p, state{from: e.Time, exec: true, img: &img, uid: s.uid, hasUID: s.hasUID})
@@ -170,6 +173,9 @@ func (t *Table) exec(e procevent.Event) {
 	}
 	next := state{from: e.Time, exec: true, uid: s.uid, hasUID: s.hasUID}
 	t.readImage(p, &next)
+	if next.img != nil {
+		next.img.execAt = e.Time
+	}
 	for i := range p.states {
 		if img := p.states[i].img; img != nil && img.owner == p.serial {
 			img.doubt(next.img, e.Time)

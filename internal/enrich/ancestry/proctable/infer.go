@@ -3,6 +3,7 @@ package proctable
 import (
 	"path"
 	"strings"
+	"time"
 )
 
 // Description is what an alert without a pid says of its process. What is empty is not said.
@@ -38,7 +39,11 @@ const (
 // unless every process that lived at the time is known, one fits in everything that is said,
 // and no other could.
 func (t *Table) Infer(d Description) *Chain {
-	if !t.covered || t.complete == forever || d.At-Slack < t.complete || d.At > t.passed || d.Name == "" || d.CommandLine == "" {
+	since := d.At - Slack
+	if d.Exec {
+		since = d.At - inferTime // what ran before that was not seen to
+	}
+	if !t.covered || t.complete == forever || since < t.complete || d.At > t.passed || d.Name == "" || d.CommandLine == "" {
 		return nil
 	}
 	var found *process
@@ -61,7 +66,9 @@ func (t *Table) Infer(d Description) *Chain {
 	if d.Exec && sure {
 		t.learn(found, d.At)
 	}
-	return t.chain(found, Query{Hint: Hint{PID: found.pid, Name: d.Name}, At: d.At, Parents: d.Parents})
+	c := t.chain(found, Query{Hint: Hint{PID: found.pid, Name: d.Name}, At: d.At, Exec: d.Exec, Parents: d.Parents})
+	c.Unread = !sure
+	return c
 }
 
 // promptly is how long after the exec its alert is stamped, at most: 0.3 ms. It is a tenth of
@@ -108,10 +115,10 @@ func (t *Table) judge(p *process, d *Description) verdict {
 	if !p.gone && p.until != forever && d.At > p.until {
 		return possible // it is in doubt whether it lives
 	}
-	if d.At < p.start-Slack || d.At > t.lastMoment(p)+Slack || !p.hadName(d.Name) {
+	if d.At < p.start-Slack || d.At > t.lastMoment(p)+Slack {
 		return excluded
 	}
-	if d.Exec && !p.mayHaveRun(d.At) {
+	if d.Exec && !p.mayHaveRun(d.At) || !d.Exec && !t.mayBeCalled(p, d.Name) {
 		return excluded
 	}
 	if !t.couldFit(p, d) {
@@ -121,24 +128,21 @@ func (t *Table) judge(p *process, d *Description) verdict {
 	if s == nil || s.img == nil || s.called() != d.Name {
 		return possible // its threads may have other names, or it had this one just before
 	}
-	if v := s.fits(d); v != fits {
-		return v
-	}
-	if d.At < p.start || d.At > t.lastMoment(p) {
-		return possible // if the clocks are a little off
+	if t.weighState(s, d) != fits || d.At < p.start || d.At > t.lastMoment(p) {
+		return possible // what it was just before or after that fits better, or the clocks are a little off
 	}
 	return t.judgeParents(p, d)
 }
 
 // couldFit reports whether a process can have fitted a description, whatever the clocks, in any
-// of its states of about that time.
+// of its states of about that time; an alert of an exec is of one that an exec began.
 func (t *Table) couldFit(p *process, d *Description) bool {
 	for i := range p.states {
 		s := &p.states[i]
-		if d.At < s.from-Slack || d.At > t.stateEnd(p, s)+Slack {
+		if d.Exec && !s.ranBefore(d.At) || !d.Exec && (d.At < s.from-Slack || d.At > t.stateEnd(p, s)+Slack) {
 			continue
 		}
-		if s.img == nil || s.img.name == "" && s.img.exe == "" || !s.img.kernel && s.fits(d) != excluded {
+		if t.weighState(s, d) != excluded {
 			return true
 		}
 	}
@@ -159,35 +163,88 @@ func (p *process) lostSome(at int64) bool {
 // mayHaveRun reports whether a process may have run a program shortly before a time.
 func (p *process) mayHaveRun(at int64) bool {
 	for i := range p.states {
-		if s := &p.states[i]; s.exec && s.from <= at+Slack && s.from >= at-inferTime {
+		if p.states[i].ranBefore(at) {
 			return true
 		}
 	}
 	return !p.exact && p.seen > at || p.forgot
 }
 
-// fits compares what a process was with a description. The command line was read right after
-// the exec, as Falco does: a later change by the process is in neither.
-func (s *state) fits(d *Description) verdict {
-	img := s.img
-	switch {
-	case s.hasUID && d.HasUID && s.uid != d.UID:
+// ranBefore reports whether a state began with an exec shortly before a time.
+func (s *state) ranBefore(at int64) bool {
+	return s.exec && s.from <= at+Slack && s.from >= at-inferTime
+}
+
+// mayBeCalled reports whether Falco can have a process under a name, whenever it read that. It
+// cannot if every name is known that the process, and those it was made of, ever had.
+func (t *Table) mayBeCalled(p *process, name string) bool {
+	if p.forgot || !p.exact || p.threaded { // a thread can have a name of its own
+		return true
+	}
+	for i := range p.states {
+		s := &p.states[i]
+		if i > 0 && p.states[i-1].until != s.from {
+			return true
+		}
+		if s.img == nil || !s.img.kernel && !t.isOfExec(s.img) || s.img.name == "" || s.img.name == name || s.called() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// readSoon is how long after an exec what it made of the process must have been read to count
+// as what Falco has of it: 2 ms. Programs that overwrite their arguments are not that fast: they
+// have to be linked and to read them first.
+const readSoon = int64(2 * time.Millisecond)
+
+// isOfExec reports whether an image is what an exec made of a process: read right after it, and
+// no event that is still to come can say otherwise.
+func (t *Table) isOfExec(i *image) bool {
+	return i.execAt != 0 && i.ended-i.execAt <= readSoon && i.ended <= t.passed
+}
+
+// weighState compares what a process was with a description. What is read of a process can be
+// overwritten, renamed, moved or replaced: unless it is of the very exec that the alert is of,
+// it excludes nothing.
+func (t *Table) weighState(s *state, d *Description) verdict {
+	if s.hasUID && d.HasUID && s.uid != d.UID || s.img != nil && s.img.kernel {
 		return excluded
-	case !img.hasLine:
+	}
+	if s.img == nil || !s.img.hasLine {
 		return possible
-	case !sameArguments(img.line[img.args:], d):
+	}
+	v := s.img.fits(d)
+	if v == excluded && (!d.Exec || !t.isOfExec(s.img)) {
+		return possible
+	}
+	return v
+}
+
+// fits compares an image with a description. Its name is not looked at if it has become
+// uncertain.
+func (i *image) fits(d *Description) verdict {
+	switch same := sameArguments(i.line[i.args:], d); {
+	case i.name != "" && i.name != d.Name:
 		return excluded
-	case d.ExePath != "" && img.exe != "" && d.ExePath != img.exe:
-		if path.Base(d.ExePath) == path.Base(img.exe) {
+	case !same && (strings.ContainsRune(i.line, unreadable) || strings.ContainsRune(d.CommandLine, unreadable)):
+		return possible // one bad byte may have been replaced, or several by one
+	case !same:
+		return excluded
+	case d.ExePath != "" && i.exe != "" && d.ExePath != i.exe:
+		if path.Base(d.ExePath) == path.Base(i.exe) {
 			return possible // one of the two may be seen through a mount
 		}
 		return excluded
-	case d.Container != "" && img.cgroup.Known && d.Container != containerName(img):
+	case d.Container != "" && i.cgroup.Known && d.Container != containerName(i):
 		return possible // it may have been moved since
 	default:
 		return fits
 	}
 }
+
+// unreadable stands where bytes were no UTF-8.
+const unreadable = '\uFFFD'
 
 // containerName is what Falco calls the container of a process.
 func containerName(i *image) string {
@@ -221,7 +278,7 @@ func (t *Table) judgeParents(p *process, d *Description) verdict {
 		case hint.Name == "":
 		case s == nil || s.called() == "":
 			return possible
-		case s.called() != hint.Name && !parent.hadName(hint.Name):
+		case s.called() != hint.Name && !t.mayBeCalled(parent, hint.Name):
 			return excluded
 		case s.called() != hint.Name:
 			return possible

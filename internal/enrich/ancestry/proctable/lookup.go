@@ -59,6 +59,10 @@ type Chain struct {
 	Notes []string
 	// Again is whether more would be known once all events up to now have been applied.
 	Again bool
+	// Prompt is whether the alert is of an exec that is known to have come right then.
+	Prompt bool
+	// Unread is whether it was found without a pid, and nothing was read of what it ran.
+	Unread bool
 }
 
 // Find looks for the process of an alert and those above it. It returns nil where the process
@@ -170,7 +174,7 @@ func (t *Table) ran(p *process, at int64) bool {
 
 // chain follows the parents of a process up.
 func (t *Table) chain(p *process, q Query) *Chain {
-	c := &Chain{Complete: true}
+	c := &Chain{Complete: true, Prompt: q.Exec && p.ranPromptly(q.At)}
 	c.Process = t.view(p, q.At, q.Name, c)
 	for level := 1; p.pid != 1; level++ {
 		var hint Hint
@@ -187,6 +191,9 @@ func (t *Table) chain(p *process, q Query) *Chain {
 		}
 		if note != "" {
 			c.Notes = append(c.Notes, note)
+		}
+		if hint.Start != 0 && (hint.Start < parent.start-max(Slack, procfs.Tick) || hint.Start > q.At+Slack) {
+			return c.stop(fmt.Sprintf("The parent of pid %d cannot have started when the alert says: the process table's pid %d is not taken for it, nor is what is above that.", p.pid, parent.pid))
 		}
 		if hint.PID != 0 && hint.PID != parent.pid {
 			return c.stop(fmt.Sprintf("The parent of pid %d is pid %d according to the alert, and pid %d according to the process table; the alert is followed.", p.pid, hint.PID, parent.pid))

@@ -2,6 +2,7 @@ package proctable_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -21,7 +22,12 @@ type truth struct {
 	parents  []parentSince
 	names    []nameSince
 	execs    uint64 // counts the execs of all
+	ran      int64  // when it last ran a program
+	shown    shown
 }
+
+// shown is what /proc shows of a process: it can overwrite its arguments, and its file be moved.
+type shown struct{ args, exe string }
 
 type parentSince struct {
 	from   int64
@@ -31,6 +37,8 @@ type parentSince struct {
 type nameSince struct {
 	from       int64
 	name, args string
+	called     string // by the exec, before it renamed itself
+	exec       bool
 }
 
 func (p *truth) parentAt(at int64) *truth {
@@ -76,7 +84,7 @@ const (
 func newModel(t *rapid.T, bytes int64) *model {
 	m := &model{t: t, now: 1e12, live: make(map[int32]*truth)}
 	m.table = proctable.New(proctable.Options{Bytes: bytes, Source: m, Now: func() int64 { m.now += micro; return m.now }})
-	first := &truth{pid: 1, start: 1e9, visible: 1e9, reaper: true, parents: []parentSince{{0, nil}}, names: []nameSince{{0, "init", "1"}}}
+	first := &truth{pid: 1, start: 1e9, visible: 1e9, reaper: true, parents: []parentSince{{0, nil}}, names: []nameSince{{0, "init", "1", "init", false}}, shown: shown{"1", "/bin/init"}}
 	m.live[1], m.all = first, []*truth{first}
 	return m
 }
@@ -92,9 +100,9 @@ func (m *model) Read(pid int32) (procfs.Process, error) {
 	if up := p.parents[len(p.parents)-1].parent; up != nil {
 		parent = up.pid
 	}
-	line := "argv0 " + n.args
+	line := "argv0 " + p.shown.args
 	return procfs.Process{
-		PID: pid, Parent: parent, StartTick: p.visible / procfs.Tick, Threads: 1, Name: n.name, ExePath: "/bin/" + n.name,
+		PID: pid, Parent: parent, StartTick: p.visible / procfs.Tick, Threads: 1, Name: n.name, ExePath: p.shown.exe,
 		CommandLine: line, Arguments: len("argv0 "), HasCommandLine: true, HasUID: true, UID: uint32(p.uid), Exec: p.execs,
 	}, nil
 }
@@ -161,7 +169,7 @@ func (m *model) fork() {
 	p := &truth{
 		pid: rapid.SampledFrom(free).Draw(m.t, "pid"), visible: m.now, uid: parent.uid,
 		reaper:  rapid.IntRange(0, 6).Draw(m.t, "reaper") == 0,
-		parents: []parentSince{{0, parent}}, names: []nameSince{{0, n.name, n.args}},
+		parents: []parentSince{{0, parent}}, names: []nameSince{{0, n.name, n.args, n.called, false}}, shown: parent.shown, ran: parent.ran,
 	}
 	m.live[p.pid] = p
 	m.all = append(m.all, p)
@@ -175,10 +183,29 @@ func (m *model) exec() {
 		return
 	}
 	name, args := m.newName()
-	p.names = append(p.names, nameSince{m.now, name, args})
+	p.names = append(p.names, nameSince{m.now, name, args, name, true})
 	p.execs = uint64(m.made)
+	p.shown = shown{args, "/bin/" + name}
 	m.send(procevent.Event{Kind: procevent.Exec, PID: p.pid})
+	p.ran = m.now
 }
+
+// disguise makes a process overwrite its arguments, or its file be replaced: not at once after
+// it began to run.
+func (m *model) disguise() {
+	p := m.pick()
+	if m.now <= p.ran+2*1000*micro {
+		return
+	}
+	if rapid.Bool().Draw(m.t, "file") {
+		p.shown.exe = "/bin/moved"
+	} else {
+		p.shown.args = rapid.SampledFrom([]string{overwritten, "-c x"}).Draw(m.t, "args")
+	}
+}
+
+// overwritten are arguments that no process was started with.
+const overwritten = "xxxxx"
 
 func (m *model) rename() {
 	p := m.pick()
@@ -252,7 +279,9 @@ func (m *model) fill(events bool) {
 }
 
 func (m *model) step() {
-	switch rapid.IntRange(0, 9).Draw(m.t, "step") {
+	switch rapid.IntRange(0, 11).Draw(m.t, "step") {
+	case 10, 11:
+		m.disguise()
 	case 0, 1, 2:
 		m.fork()
 	case 3, 4, 5:
@@ -291,6 +320,34 @@ func (m *model) ask() (proctable.Query, *truth) {
 	return q, p
 }
 
+// describe makes an alert of the same process without a pid: of one of its execs, if that is
+// asked for and it had one, and with the name of its last exec or of now, as Falco may have it.
+func (m *model) describe(q proctable.Query, p *truth) proctable.Description {
+	n := p.nameAt(q.At)
+	d := proctable.Description{At: q.At, Parents: q.Parents}
+	if rapid.Bool().Draw(m.t, "of an exec") {
+		for i, ran := range p.names {
+			if !ran.exec {
+				continue
+			}
+			n, d.Exec, d.Parents = ran, true, nil
+			d.At = min(ran.from+rapid.Int64Range(0, 60).Draw(m.t, "late")*micro, m.now)
+			if i+1 < len(p.names) {
+				d.At = min(d.At, p.names[i+1].from-1) // the alert's time is before the program runs
+			}
+		}
+	}
+	d.Name = n.called
+	if !d.Exec && (rapid.Bool().Draw(m.t, "renamed") || p.nameAt(d.At-30*micro) != n) {
+		d.Name = n.name
+	}
+	d.CommandLine, d.ExePath = d.Name+" "+n.args, "/bin/"+n.called
+	for i := range d.Parents {
+		d.Parents[i].PID = 0
+	}
+	return d
+}
+
 // wrong says what of a chain is not as it was, empty if nothing.
 func wrong(c *proctable.Chain, p *truth, at int64) string {
 	if w := wrongView(c.Process, p, at); w != "" {
@@ -319,7 +376,7 @@ func wrongView(v proctable.View, p *truth, at int64) string {
 		return fmt.Sprintf("start %d; want %d (pid %d)", v.Start, p.start, p.pid)
 	case v.Name != "" && v.Name != n.name:
 		return fmt.Sprintf("name %s; want %s (pid %d)", v.Name, n.name, p.pid)
-	case v.CommandLine != "" && strings.TrimPrefix(v.CommandLine, "argv0 ") != n.args:
+	case v.CommandLine != "" && !slices.Contains([]string{n.args, overwritten, "-c x"}, strings.TrimPrefix(v.CommandLine, "argv0 ")):
 		return fmt.Sprintf("command %s; want %s (pid %d)", v.CommandLine, n.args, p.pid)
 	default:
 		return ""

@@ -11,7 +11,8 @@ import (
 
 // TestNeverWrong holds the table against the truth: a host with twelve pids that are given
 // again all the time, events that come late, in another order or not at all, reads of /proc
-// that fail or show what came after. Whatever the table says must be so.
+// that fail or show what came after, processes that overwrite their arguments, rename
+// themselves, or whose program is replaced. Whatever the table says must be so.
 func TestNeverWrong(t *testing.T) {
 	var asked, found, complete, inferred, reuses atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
@@ -51,14 +52,10 @@ func TestNeverWrong(t *testing.T) {
 						t.Fatalf("%s\nasked %+v\ngot %+v\nevents: %v\n%s", w, q, c, events, dump(m, c)+"TRUE\n"+m.table.Dump(p.pid))
 					}
 				}
-				n := p.nameAt(q.At)
-				d := proctable.Description{At: q.At, Name: n.name, CommandLine: n.name + " " + n.args, Parents: q.Parents}
-				for i := range d.Parents {
-					d.Parents[i].PID = 0
-				}
+				d := m.describe(q, p)
 				if c := m.table.Infer(d); c != nil {
 					inferred.Add(1)
-					if w := wrong(c, p, q.At); w != "" {
+					if w := wrong(c, p, d.At); w != "" {
 						t.Fatalf("inferred: %s\nasked %+v\ngot %+v\n%s", w, d, c, dump(m, c)+"TRUE\n"+m.table.Dump(p.pid))
 					}
 				}
