@@ -12,8 +12,9 @@
 // Only alerts of this host's own system calls are looked up: of source syscall, from an input
 // that the options call local, with one of this host's names or its machine-id.
 //
-// Process events need CAP_NET_ADMIN and the host's pid, network and user namespaces; the paths
-// of other users' executables need CAP_SYS_PTRACE. Without the first, /proc alone is read:
+// Process events need the host's pid, network and user namespaces, and with older kernels
+// CAP_NET_ADMIN; the paths of other users' executables need CAP_SYS_PTRACE. Without the first,
+// /proc alone is read:
 // then only the parents that the alert names, or that were seen both before and after the
 // event, are certain. Without the host's /proc the alert's fields are all there is.
 //
@@ -114,14 +115,20 @@ func ancestor(a *alert.Alert, level int) *pb.Ancestor {
 
 // isComplete reports whether the chain goes from the process to pid 1 without a gap.
 func isComplete(a *alert.Alert, chain []*pb.Ancestor) bool {
-	if len(chain) == 0 {
-		pid, ok := a.Int("proc.pid")
-		return ok && pid == 1
-	}
+	pid, _ := a.Int("proc.pid")
+	return linksUp(pid, chain)
+}
+
+// linksUp reports whether a chain goes from a process, whose pid is 0 if it is not known, level
+// by level up to pid 1. No process is above itself.
+func linksUp(pid int64, chain []*pb.Ancestor) bool {
+	seen := map[int64]bool{pid: true}
 	for i, anc := range chain {
-		if int(anc.GetLevel()) != i+1 || anc.Pid == nil {
+		if int(anc.GetLevel()) != i+1 || anc.Pid == nil || seen[anc.GetPid()] {
 			return false
 		}
+		pid = anc.GetPid()
+		seen[pid] = true
 	}
-	return chain[len(chain)-1].GetPid() == 1
+	return pid == 1
 }

@@ -66,6 +66,16 @@ func TestFromAlert(t *testing.T) {
 			[]string{"1 sh -  ", "2 init -  "},
 			false,
 		},
+		"one pid twice": {
+			map[string]any{"proc.pid": 40, "proc.pname": "bash", "proc.ppid": 30, "proc.aname[2]": "sshd", "proc.apid[2]": 30, "proc.aname[3]": "init", "proc.apid[3]": 1},
+			[]string{"1 bash 30  ", "2 sshd 30  ", "3 init 1  "},
+			false,
+		},
+		"above itself": {
+			map[string]any{"proc.pid": 40, "proc.pname": "bash", "proc.ppid": 40, "proc.aname[2]": "init", "proc.apid[2]": 1},
+			[]string{"1 bash 40  ", "2 init 1  "},
+			false,
+		},
 		"top is not pid 1":    {map[string]any{"proc.pname": "sh", "proc.ppid": 8}, []string{"1 sh 8  "}, false},
 		"the process itself":  {map[string]any{"proc.aname[0]": "self", "proc.apid[0]": 5}, nil, false},
 		"index of the parent": {map[string]any{"proc.aname[1]": "sh", "proc.apid[1]": 7}, []string{"1 sh 7  "}, false},

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -164,16 +165,8 @@ func (m *merger) addTo(a, c *pb.Ancestor) {
 
 // reachesTop reports whether a chain has every level up to pid 1, each with pid and name.
 func reachesTop(r *pb.Report) bool {
-	chain := r.GetAncestry()
-	if len(chain) == 0 {
-		return r.GetProcess().GetPid() == 1
-	}
-	for i, a := range chain {
-		if int(a.GetLevel()) != i+1 || a.Pid == nil || a.GetName() == "" {
-			return false
-		}
-	}
-	return chain[len(chain)-1].GetPid() == 1
+	named := !slices.ContainsFunc(r.GetAncestry(), func(a *pb.Ancestor) bool { return a.GetName() == "" })
+	return named && linksUp(r.GetProcess().GetPid(), r.GetAncestry())
 }
 
 // addLogin says how somebody came to be on the host: through a session of sshd above the
@@ -196,6 +189,7 @@ func (m *merger) addLogin() {
 
 // isSSH reports whether an executable is OpenSSH's server, or its part for one session.
 func isSSH(exe string) bool {
+	exe = strings.TrimSuffix(exe, " (deleted)") // as Falco has it after an upgrade
 	switch path.Base(exe) {
 	case "sshd", "sshd-session":
 	default:

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry"
+	"github.com/falco-reporter/falco-reporter/internal/enrich/ancestry/proctable"
 )
 
 // captured are three shells below pid 1, as a table gives them.
@@ -63,6 +65,11 @@ func TestApply(t *testing.T) {
 			func(r *pb.Report) { r.Ancestry[1].Name = "" },
 			"1:sh/30 2:/20 3:systemd/1",
 		},
+		"one pid twice": {
+			map[string]any{"proc.pid": 40, "proc.pname": "sh", "proc.ppid": 30},
+			func(r *pb.Report) { r.Ancestry[1].Pid = r.GetAncestry()[0].Pid },
+			"1:sh/30 2:sshd/30 3:systemd/1",
+		},
 		"the alert goes further": {
 			map[string]any{"proc.pid": 40, "proc.aname[2]": "sshd", "proc.aname[3]": "systemd", "proc.apid[3]": 1},
 			func(r *pb.Report) { r.Ancestry, r.AncestryComplete = r.Ancestry[:1], false },
@@ -115,7 +122,7 @@ func TestApplyProvenance(t *testing.T) {
 
 // TestApplyLogin believes the path of sshd, and not its name.
 func TestApplyLogin(t *testing.T) {
-	for exe, remote := range map[string]bool{"/usr/sbin/sshd": true, "/usr/lib/openssh/sshd-session": true, "/tmp/sshd": false, "": false} {
+	for exe, remote := range map[string]bool{"/usr/sbin/sshd": true, "/usr/sbin/sshd (deleted)": true, "/tmp/sshd (deleted)": false, "/usr/lib/openssh/sshd-session": true, "/tmp/sshd": false, "": false} {
 		got := captured()
 		got.Ancestry[1].ExePath = exe
 		a := makeAlert(t, time.Unix(10, 0), map[string]any{"proc.pid": 40})
@@ -132,5 +139,17 @@ func TestApplyGarbage(t *testing.T) {
 	a.Captured = []byte("\xff\xff\xff")
 	if s := show(applied(a)); !strings.HasPrefix(s, "1:sh/0\n") || !strings.Contains(s, "cannot be read") {
 		t.Error(s)
+	}
+}
+
+// TestInferredNote names the evidence that there was.
+func TestInferredNote(t *testing.T) {
+	for want, unread := range map[string]bool{
+		"that fits it by time, name and command line, and":                          false,
+		"that fits it by time, parent and user (what it ran was not read), and all": true,
+	} {
+		if notes := ancestry.InferredNotes(&proctable.Chain{Unread: unread}); len(notes) != 1 || !strings.Contains(notes[0], want) {
+			t.Errorf("unread %v: %q", unread, notes)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package ancestry
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +65,7 @@ func (t *Tracker) captureAll(alerts []*alert.Alert, arrived int64, deadline time
 		n := min(chunk, len(alerts))
 		t.mu.Lock()
 		if t.table != nil {
-			t.clock.measure()
+			t.measure()
 			for _, a := range alerts[:n] {
 				if t.capture(a, arrived, deadline) {
 					again = append(again, a)
@@ -179,19 +181,42 @@ func nanosOf(a *alert.Alert, field string) int64 {
 }
 
 // ask looks a question up. After the clock was set, every time that the alert may go by must
-// lead to the same process.
+// lead to the same process; or one that alerts have shown to be Falco's to a process, and the
+// others to none.
 func (t *Tracker) ask(q question, deadline time.Time) (r *pb.Report, again bool, why string) {
-	for i, offset := range t.clock.wall {
-		answer, more, reason := t.askAt(q.since(offset), deadline)
-		if i == 0 {
-			r, again, why = answer, more, reason
-			continue
-		}
-		if !proto.Equal(r, answer) {
-			return nil, false, t.clock.setNote()
+	offsets := t.clock.offsets(q.about.At, q.arrived)
+	answers := make([]answer, len(offsets))
+	for i, o := range offsets {
+		answers[i] = t.askAt(q.since(o), deadline)
+		again = again || answers[i].again
+	}
+	best := 0
+	if len(offsets) > 1 {
+		var holds bool
+		if best, holds = t.choose(offsets, answers); !holds {
+			return nil, again, t.clock.setNote()
 		}
 	}
-	return r, again, why
+	return reportOf(answers[best], offsets[best]), again, answers[best].why
+}
+
+// choose picks the answer that holds, and reports whether there is one.
+func (t *Tracker) choose(offsets []int64, answers []answer) (best int, holds bool) {
+	newest, found, same := reportOf(answers[0], t.clock.wall[0]), 0, true
+	for i, a := range answers {
+		if a.chain != nil {
+			best = i
+			found++
+		}
+		same = same && proto.Equal(newest, reportOf(a, t.clock.wall[0]))
+	}
+	if found == 1 && !same && answers[best].chain.Prompt {
+		t.clock.prove(offsets[best])
+	}
+	if same {
+		return 0, true
+	}
+	return best, found == 1 && t.clock.isShown(offsets[best])
 }
 
 // since turns a question's times into those of the table.
@@ -208,9 +233,18 @@ func (q question) since(offset int64) question {
 	return out
 }
 
+// answer is what was found for a question: the chain from a level on, nil if nothing.
+type answer struct {
+	chain    *proctable.Chain
+	level    int
+	inferred bool
+	again    bool
+	why      string
+}
+
 // askAt looks a question up whose times are those of the table: by the pid of the process, or
 // else of the nearest above it that the table is sure of; without a pid, by what it was.
-func (t *Tracker) askAt(q question, deadline time.Time) (r *pb.Report, again bool, why string) {
+func (t *Tracker) askAt(q question, deadline time.Time) (a answer) {
 	for level, h := range q.chain {
 		if h.PID == 0 {
 			continue
@@ -220,40 +254,49 @@ func (t *Tracker) askAt(q question, deadline time.Time) (r *pb.Report, again boo
 		}
 		query := proctable.Query{Hint: h, At: q.about.At, By: q.arrived, Exec: level == 0 && q.about.Exec, Parents: q.chain[level+1:]}
 		c, reason := t.table.Find(query)
-		if why == "" {
-			why = reason
-		}
+		a.why = cmp.Or(a.why, reason)
 		if c != nil {
-			r := t.report(c, level)
-			if why != "" {
-				r.AncestryNotes = append(r.AncestryNotes, upper(why)+".")
-			}
-			return r, c.Again, why
+			a.chain, a.level, a.again = c, level, c.Again
+			return a
 		}
 	}
 	if q.chain[0].PID != 0 || !time.Now().Before(deadline) {
-		return nil, false, why
+		return a
 	}
-	c := t.table.Infer(q.about)
-	if c == nil {
-		return nil, false, why
+	if c := t.table.Infer(q.about); c != nil {
+		return answer{chain: c, inferred: true, again: c.Again}
 	}
-	return t.inferredReport(c), c.Again, ""
+	return a
+}
+
+// reportOf puts an answer into a report, with the times of an offset; nil if there is none.
+func reportOf(a answer, offset int64) *pb.Report {
+	switch {
+	case a.chain == nil:
+		return nil
+	case a.inferred:
+		return inferredReport(a.chain, offset)
+	}
+	r := report(a.chain, a.level, offset)
+	if a.why != "" {
+		r.AncestryNotes = append(r.AncestryNotes, upper(a.why)+".")
+	}
+	return r
 }
 
 // report is what was found from a level of the chain on: 0 is the process itself.
-func (t *Tracker) report(c *proctable.Chain, level int) *pb.Report {
-	r := &pb.Report{AncestryComplete: c.Complete && level == 0, AncestryNotes: c.Notes}
+func report(c *proctable.Chain, level int, offset int64) *pb.Report {
+	r := &pb.Report{AncestryComplete: c.Complete && level == 0, AncestryNotes: slices.Clone(c.Notes)}
 	if level == 0 {
-		r.Process = t.process(c.Process)
+		r.Process = processOf(c.Process, offset)
 		if id := c.Process.Cgroup.Container; id != "" {
 			r.Container = &pb.Container{Id: id}
 		}
 	} else {
-		r.Ancestry = append(r.Ancestry, t.ancestor(c.Process, level))
+		r.Ancestry = append(r.Ancestry, ancestorOf(c.Process, level, offset))
 	}
 	for i, v := range c.Ancestors {
-		r.Ancestry = append(r.Ancestry, t.ancestor(v, level+i+1))
+		r.Ancestry = append(r.Ancestry, ancestorOf(v, level+i+1, offset))
 	}
 	if s := c.Process.Cgroup.Session; s != "" {
 		r.Login = &pb.Login{Session: s, Evidence: []string{"cgroup"}}
@@ -262,35 +305,39 @@ func (t *Tracker) report(c *proctable.Chain, level int) *pb.Report {
 }
 
 // inferredReport is report for a process that the alert gives no pid of.
-func (t *Tracker) inferredReport(c *proctable.Chain) *pb.Report {
-	r := t.report(c, 0)
+func inferredReport(c *proctable.Chain, offset int64) *pb.Report {
+	r := report(c, 0, offset)
 	pid := int64(c.Process.PID)
 	r.Process.Pid, r.Process.PidProvenance = &pid, pb.Provenance_PROVENANCE_INFERRED
 	for _, a := range r.GetAncestry() {
 		a.Provenance = pb.Provenance_PROVENANCE_INFERRED
 	}
+	fit := "by time, name and command line"
+	if c.Unread {
+		fit = "by time, parent and user (what it ran was not read)"
+	}
 	r.AncestryNotes = append(r.AncestryNotes, "The alert names no pid; the process "+strconv.FormatInt(pid, 10)+
-		" is the only one that fits it by time, name and command line, and all above it follow from that.")
+		" is the only one that fits it "+fit+", and all above it follow from that.")
 	return r
 }
 
-// process is what is known of the process of the alert.
-func (t *Tracker) process(v proctable.View) *pb.Process {
+// processOf is what is known of the process of the alert.
+func processOf(v proctable.View, offset int64) *pb.Process {
 	p := &pb.Process{
 		NamespacePid: inNamespace(v), ExePath: v.ExePath, CommandLine: v.CommandLine,
-		StartTime: t.stamp(v.Start), SystemdUnit: v.Cgroup.Unit,
+		StartTime: stamp(v.Start, offset), SystemdUnit: v.Cgroup.Unit,
 	}
 	pid := int64(v.PID)
 	p.Pid = &pid
 	return p
 }
 
-// ancestor is what is known of a process above it.
-func (t *Tracker) ancestor(v proctable.View, level int) *pb.Ancestor {
+// ancestorOf is what is known of a process above it.
+func ancestorOf(v proctable.View, level int, offset int64) *pb.Ancestor {
 	pid := int64(v.PID)
 	a := &pb.Ancestor{
 		Level: uint32(level), Pid: &pid, Name: v.Name, ExePath: v.ExePath, CommandLine: v.CommandLine, //nolint:gosec // at most 2 MaxLevels
-		StartTime: t.stamp(v.Start), NamespacePid: inNamespace(v), ContainerId: v.Cgroup.Container, SystemdUnit: v.Cgroup.Unit,
+		StartTime: stamp(v.Start, offset), NamespacePid: inNamespace(v), ContainerId: v.Cgroup.Container, SystemdUnit: v.Cgroup.Unit,
 		Ended: v.Ended, Provenance: pb.Provenance_PROVENANCE_PROCFS,
 	}
 	if v.Events {

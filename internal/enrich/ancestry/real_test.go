@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,6 +130,57 @@ func TestReparenting(t *testing.T) {
 	reaper := r.GetAncestry()[0].GetPid()
 	if !r.GetAncestryComplete() || !strings.Contains(show(r), fmt.Sprintf("Pid %d was taken over by pid %d when its parent, pid %d, had ended.", leaf, reaper, mid)) {
 		t.Errorf("the reparenting is not told:\n%s", show(r))
+	}
+}
+
+// TestSubreaper: a double fork below a process that takes over orphans.
+func TestSubreaper(t *testing.T) {
+	tr := start(t, options(true))
+	path, tellIt := fifo(t)
+	s := run(t, os.Args[0], `sh -c 'echo $$; sh -c "echo \$\$; read x; :" <"`+path+`" & :'; echo over; read y <"`+path+`"`)
+	t.Cleanup(func() { tellIt(); tellIt() }) // both readers, before their end is waited for
+	s.line(t)
+	s.tell(t, "reap")
+	mid := s.pid(t)
+	lines := []string{s.line(t), s.line(t)} // in either order
+	slices.Sort(lines)
+	leaf, err := strconv.ParseInt(lines[0], 10, 64)
+	if err != nil || lines[1] != "over" {
+		t.Fatal(lines)
+	}
+	wantReaper(t, tr, leaf, mid, int64(s.cmd.Process.Pid))
+}
+
+// TestInit: a double fork below the first process of a pid namespace, which takes over orphans.
+func TestInit(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make pid namespaces here")
+	}
+	tr := start(t, options(true))
+	path, tellIt := fifo(t)
+	s := run(t, "unshare", "--pid", "--mount", "--fork", "sh", "-c", `sh -c 'sh -c "echo ready; read x; :" <"$0" & read y' "$0"; echo over; read z; :`, path)
+	t.Cleanup(tellIt) // before its end is waited for
+	if got := s.line(t); got != "ready" {
+		t.Fatal(got)
+	}
+	first := childOf(t, int64(s.cmd.Process.Pid))
+	mid := childOf(t, first)
+	leaf := childOf(t, mid)
+	s.tell(t, "end")
+	if got := s.line(t); got != "over" {
+		t.Fatal(got)
+	}
+	wantReaper(t, tr, leaf, mid, first, int64(s.cmd.Process.Pid))
+}
+
+// wantReaper checks that a process is now below others, the first of which took it over.
+func wantReaper(t *testing.T, tr *ancestry.Tracker, leaf, before int64, above ...int64) {
+	t.Helper()
+	<-time.After(2 * time.Millisecond) // within a tenth of that the order of things is not certain
+	r := report(t, tr, makeAlert(t, time.Now(), map[string]any{"proc.pid": leaf, "proc.name": "sh"}))
+	wantChain(t, r, above...)
+	if note := fmt.Sprintf("Pid %d was taken over by pid %d when its parent, pid %d, had ended.", leaf, above[0], before); !strings.Contains(show(r), note) {
+		t.Errorf("the reparenting is not told; want %q:\n%s", note, show(r))
 	}
 }
 
@@ -258,7 +310,7 @@ func TestLayersFallBack(t *testing.T) {
 	go func() { done <- tr.Run(ctx) }()
 	<-tr.Ready()
 	for i, l := range tr.Status().GetLayers() {
-		if l.GetLive() != (i == 0) || i > 0 && !strings.Contains(l.GetReason(), "hostPID: true") {
+		if l.GetLive() != (i == 0) || i > 0 && !strings.Contains(l.GetReason(), "is no mount of /proc") {
 			t.Errorf("%v", l)
 		}
 	}

@@ -3,9 +3,12 @@ package ancestry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +24,8 @@ import (
 
 // Options say where chains are read from, and whose alerts are ours.
 type Options struct {
-	// ProcessTable is whether to keep a table from the kernel's process events. It needs
-	// CAP_NET_ADMIN and the host's pid and network namespaces, and /proc.
+	// ProcessTable is whether to keep a table from the kernel's process events. It needs the
+	// host's pid and network namespaces, /proc, and with older kernels CAP_NET_ADMIN.
 	ProcessTable bool
 	// Procfs is whether to read /proc when an alert arrives, where the table cannot be had.
 	Procfs bool
@@ -149,26 +152,37 @@ func (t *Tracker) start(ctx context.Context) {
 	if reader != nil {
 		t.table = proctable.New(proctable.Options{Bytes: t.o.Bytes, Source: reader, Now: now})
 		if conn != nil || t.o.Procfs {
-			t.reader, t.procReason = reader, t.whatIsHidden(reader)
+			t.reader, t.procReason = reader, whatIsHidden(reader)
 		} else {
 			procErr = errors.New("switched off")
 		}
 	}
 	if t.reader == nil {
 		t.procReason = procErr.Error()
-		t.o.Log.Info("ancestry: /proc is not read", "reason", t.procReason)
 	}
-	if t.conn, t.tableReason = conn, ""; conn == nil {
+	if t.conn = conn; conn == nil {
 		t.tableReason = connErr.Error()
-		t.o.Log.Info("ancestry: no process table is kept", "reason", t.tableReason)
+	} else {
+		t.tableReason = whatIsSmall(conn)
 	}
 	t.blind = true
+	for _, l := range t.layers() {
+		t.o.Log.Info("ancestry: a source of chains of processes", "source", l.GetName(), "live", l.GetLive(), "reason", l.GetReason())
+	}
 }
 
 // whatIsHidden says what of other users' processes cannot be read.
-func (t *Tracker) whatIsHidden(r *procfs.Reader) string {
-	if p, err := r.Read(1); err == nil && p.ExePath == "" {
+func whatIsHidden(r *procfs.Reader) string {
+	if r.MayNotReadExe(1) {
 		return "the paths of other users' executables cannot be read without CAP_SYS_PTRACE"
+	}
+	return ""
+}
+
+// whatIsSmall says that the kernel queues fewer events than it should.
+func whatIsSmall(c *procevent.Conn) string {
+	if n := c.Queue(); n < procevent.QueueBytes {
+		return fmt.Sprintf("the kernel queues %d KiB of process events only, and loses them sooner (CAP_NET_ADMIN or net.core.rmem_max=%d allow %d KiB)", n>>10, procevent.QueueBytes, procevent.QueueBytes>>10)
 	}
 	return ""
 }
@@ -213,7 +227,7 @@ func (t *Tracker) follow(ctx context.Context, conn *procevent.Conn) {
 		for t.applySome() {
 		}
 		t.mu.Lock()
-		t.clock.measure()
+		t.measure()
 		broken := t.broken
 		t.mu.Unlock()
 		if err != nil && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -273,6 +287,14 @@ func (t *Tracker) lose(conn *procevent.Conn, err error) {
 	}
 }
 
+// measure looks at the clocks, and tells when they were set.
+func (t *Tracker) measure() {
+	before := t.clock.wall[0]
+	if t.clock.measure(); t.clock.wall[0] != before {
+		t.o.Log.Warn("ancestry: the clock of the host was set", "by", time.Duration(t.clock.wall[0]-before))
+	}
+}
+
 // needsFill reports whether the table has to be read from /proc: at first, and after a loss.
 func (t *Tracker) needsFill() bool {
 	t.mu.Lock()
@@ -291,7 +313,7 @@ func (t *Tracker) rescan(ctx context.Context) {
 		case <-time.After(max(pause, shareOfTime*time.Since(began))):
 		}
 		t.mu.Lock()
-		t.clock.measure()
+		t.measure()
 		t.mu.Unlock()
 	}
 }
@@ -383,16 +405,34 @@ func (t *Tracker) lostSome() {
 	t.o.Log.Warn("ancestry: process events were lost; the process table is filled again")
 }
 
+// layers are the sources of chains, best first.
+func (t *Tracker) layers() []*pb.AncestryLayer {
+	return []*pb.AncestryLayer{
+		{Name: "alert", Live: true},
+		t.layer("process_table", t.conn != nil, t.tableReason),
+		t.layer("procfs", t.reader != nil, t.procReason),
+	}
+}
+
+// layer says whether a layer is in use, and why it is not, or tells less than it could.
+func (t *Tracker) layer(name string, live bool, reason string) *pb.AncestryLayer {
+	if live {
+		reason = joined(reason, t.clock.reason())
+	}
+	return &pb.AncestryLayer{Name: name, Live: live, Reason: reason}
+}
+
+// joined puts what is said of one thing together.
+func joined(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; ")
+}
+
 // Status says which layers are in use, and counts.
 func (t *Tracker) Status() *pb.AncestryStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &pb.AncestryStatus{
-		Layers: []*pb.AncestryLayer{
-			{Name: "alert", Live: true},
-			{Name: "process_table", Live: t.conn != nil, Reason: t.tableReason},
-			{Name: "procfs", Live: t.reader != nil, Reason: t.procReason},
-		},
+		Layers: t.layers(),
 		Events: t.events, Resyncs: t.resyncs, Lookups: t.lookups, Found: t.found, Complete: t.complete,
 	}
 	if t.table != nil {
@@ -402,7 +442,7 @@ func (t *Tracker) Status() *pb.AncestryStatus {
 	return s
 }
 
-// stamp is the wall clock's form of a time of the table.
-func (t *Tracker) stamp(boot int64) *timestamppb.Timestamp {
-	return timestamppb.New(time.Unix(0, boot+t.clock.wall[0]))
+// stamp is the form of a time of the table by a wall clock that is so much ahead.
+func stamp(boot, offset int64) *timestamppb.Timestamp {
+	return timestamppb.New(time.Unix(0, boot+offset))
 }
