@@ -44,16 +44,28 @@ func (f *finder) commands() {
 
 // skipSpace finds the next word. A line end between ends a command, unless it is escaped.
 func skipSpace(s string, i int) (next int, lineEnd bool) {
-	for ; i < len(s) && isSpace(s[i]); i++ {
-		lineEnd = lineEnd || s[i] == '\n' && (i == 0 || s[i-1] != '\\')
+	for i < len(s) {
+		switch {
+		case isContinued(s, i):
+			i = min(i+len("\\\n"), len(s))
+		case isSpace(s[i]):
+			lineEnd = lineEnd || s[i] == '\n'
+			i++
+		default:
+			return i, lineEnd
+		}
 	}
 	return i, lineEnd
 }
 
+// isContinued reports whether a line goes on in the next: an escaped line end is a blank. So is
+// a backslash at the end of a text, after which the line end was cut off.
+func isContinued(s string, i int) bool { return strings.HasPrefix(s[i:], "\\\n") || s[i:] == "\\" }
+
 // wordEnd is where the word that begins at i ends: at white space, or between the members of
 // a JSON array without it. A placeholder is no end.
 func wordEnd(s string, i int) int {
-	for i < len(s) && !isSpace(s[i]) {
+	for i < len(s) && !isSpace(s[i]) && !isContinued(s, i) {
 		if s[i] == ',' && i > 0 && i+1 < len(s) && s[i-1] == '"' && s[i+1] == '"' {
 			return i + 1
 		}

@@ -275,7 +275,7 @@ var evidence = []string{
 	"curl -sSLo /tmp/x -A agent https://host/x.sh", "tar -pxzf a.tgz", "python3 -u -c import pty", "redis-cli -h cache -n 3 keys *", "xmrig -o pool:3333 -u 44wallet -p x",
 	"mysql -e x && nc -p 4444 host", "12:00:00.1: x | container_name=mongo command=nc -l -p 4444 terminal=0", "useradd -m -s /bin/sh bob", "net user", "net user bob * /add",
 	"openssl enc -pass env:PW -in f", "openssl req -newkey rsa:2048 -keyout k.pem -passout file:/run/pw", "sshpass -e ssh host", "sshpass -f /run/pw ssh host", "htpasswd /etc/x bob",
-	"chpasswd < /tmp/list", "passwd root", "getent passwd root", "cat /etc/shadow /etc/passwd", "curl -b jar.txt https://host/", "curl --cookie-jar /tmp/j https://host/",
+	"chpasswd < /tmp/list", "mysql --user=root --password \\\n  --execute=\"SELECT 1\"\n", "passwd root", "getent passwd root", "cat /etc/shadow /etc/passwd", "curl -b jar.txt https://host/", "curl --cookie-jar /tmp/j https://host/",
 	// What stands beside the secrets of the tools.
 	"docker run -d --name mongo -p 27017:27017 mongo", "docker run --name=mongo -p 127.0.0.1:27017:27017 mongo", "mongo -u admin -p --authenticationDatabase admin",
 	"kubectl create configmap n --from-literal=k=v9x", "kubectl delete secret db-token-9x", "kubectl config set-credentials bob9", "sqlplus / as sysdba", "sqlplus /nolog @/opt/x.sql", "sqlplus -s bob@db @x.sql",
