@@ -4,7 +4,8 @@
 //
 // Nothing is dropped silently. An intake that is full lets its input wait, and so the sender;
 // an input whose sender must not wait asks with [Intake.TryPut] and counts what it refuses.
-// What could not be journaled at the end is counted as lost.
+// What could not be journaled at the end is counted as lost, or, where the input can read it again
+// in the next run, as left at its source.
 package consumer
 
 import (
@@ -52,7 +53,8 @@ type IntakeOptions struct {
 type Batch struct {
 	// Alerts may be empty where there is a position.
 	Alerts []*alert.Alert
-	// Position is where the input stands behind them; nil where it has no position.
+	// Position is where the input stands behind them; nil where it has no position. One that has
+	// reads them again after a restart, unless this position is in the journal.
 	Position *journal.Position
 	// Done, if set, is called once when the batch is in the journal, by the goroutine of Run:
 	// it must not block. It is not called for what is lost.
@@ -107,13 +109,13 @@ func (in *Intake) Take(ctx context.Context, a *alert.Alert) error {
 }
 
 // Put stamps alerts with their input and the time, counts them, and queues them, waiting while
-// there is no room. It fails only when ctx ends; the alerts are then counted as lost. Alerts
+// there is no room. It fails only when ctx ends; the alerts are then given up. Alerts
 // that only falco-reporter itself may make are rejected. Put must not be called after Close.
 func (in *Intake) Put(ctx context.Context, b Batch) error {
 	b.Alerts = in.receive(b.Alerts)
 	alerts, bytes := b.size()
 	if err := in.held.acquire(ctx, alerts, bytes); err != nil {
-		in.ledger.lose(len(b.Alerts))
+		in.giveUp(b)
 		return err
 	}
 	in.queue <- b
@@ -121,12 +123,12 @@ func (in *Intake) Put(ctx context.Context, b Batch) error {
 }
 
 // TryPut is Put that never waits: it reports whether there was room. Where there was none the
-// alerts are counted as lost.
+// alerts are given up.
 func (in *Intake) TryPut(b Batch) bool {
 	b.Alerts = in.receive(b.Alerts)
 	alerts, bytes := b.size()
 	if in.held.try(alerts, bytes) != nil {
-		in.ledger.lose(len(b.Alerts))
+		in.giveUp(b)
 		return false
 	}
 	in.queue <- b
@@ -185,7 +187,7 @@ func (in *Intake) IsFailing() bool { return in.failing.Load() }
 func (in *Intake) Close() { close(in.queue) }
 
 // Run writes alerts to the journal until Close and the end of the queue, and returns nil; or
-// until ctx ends: what is then queued is counted as lost.
+// until ctx ends: what is then queued is given up.
 func (in *Intake) Run(ctx context.Context) error {
 	for {
 		var batches []Batch
@@ -200,12 +202,12 @@ func (in *Intake) Run(ctx context.Context) error {
 			in.keepRejected(ctx)
 			continue
 		case <-ctx.Done():
-			in.abandon(0)
+			in.abandon(nil)
 			return ctx.Err()
 		}
 		batches = in.more(batches)
-		if n, err := in.write(ctx, batches); err != nil {
-			in.abandon(n)
+		if err := in.write(ctx, batches); err != nil {
+			in.abandon(batches)
 			return err
 		}
 	}
@@ -228,8 +230,8 @@ func (in *Intake) more(batches []Batch) []Batch {
 	return batches
 }
 
-// write writes batches in one step, and returns how many alerts they have.
-func (in *Intake) write(ctx context.Context, batches []Batch) (n int, err error) {
+// write writes batches in one step.
+func (in *Intake) write(ctx context.Context, batches []Batch) error {
 	var alerts []*alert.Alert
 	var position []journal.Position
 	for _, b := range batches {
@@ -243,7 +245,7 @@ func (in *Intake) write(ctx context.Context, batches []Batch) (n int, err error)
 	}
 	isNew, err := in.append(ctx, alerts, position)
 	if err != nil {
-		return len(alerts), err
+		return err
 	}
 	fresh := in.ledger.journal(alerts, isNew)
 	for _, b := range batches {
@@ -255,7 +257,7 @@ func (in *Intake) write(ctx context.Context, batches []Batch) (n int, err error)
 	if in.opts.Seen != nil && len(fresh) > 0 {
 		in.opts.Seen(fresh)
 	}
-	return len(alerts), nil
+	return nil
 }
 
 // append writes alerts, however long the journal cannot: they exist nowhere else.
@@ -298,18 +300,24 @@ func (in *Intake) keepRejected(ctx context.Context) {
 	}
 }
 
-// abandon counts the queue, and some alerts more, as lost.
-func (in *Intake) abandon(more int) {
+// abandon gives up some batches, and the queue.
+func (in *Intake) abandon(batches []Batch) {
+	for _, b := range batches {
+		in.giveUp(b)
+	}
 	for {
 		select {
 		case b, ok := <-in.queue:
 			if ok {
-				more += len(b.Alerts)
+				in.giveUp(b)
 				continue
 			}
 		default:
 		}
-		in.ledger.lose(more)
 		return
 	}
 }
+
+// giveUp counts the alerts of a batch that cannot be journaled: as lost, or as left at their source
+// where that has a position, from which they are read again.
+func (in *Intake) giveUp(b Batch) { in.ledger.giveUp(len(b.Alerts), b.Position != nil) }

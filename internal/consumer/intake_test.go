@@ -134,6 +134,107 @@ func TestTheSumsBalance(t *testing.T) {
 	})
 }
 
+// TestTheSumsBalanceAtTheEnd: what an input that can read again hands over and the journal never
+// takes is not lost: it is left at its source, and in no other count.
+func TestTheSumsBalanceAtTheEnd(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		fine := rapid.IntRange(0, 5).Draw(rt, "batches before the journal fails")
+		again := rapid.SliceOfN(rapid.Bool(), 1, 20).Draw(rt, "batches with a position")
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			to := &store{kept: make(map[alert.ID]bool)}
+			ledger := consumer.NewLedger("x", "x", "")
+			in := consumer.NewIntake("x", to, ledger, quietly(), consumer.IntakeOptions{MaxAlerts: 16, MaxBytes: 1 << 20})
+			run := make(chan error, 1)
+			go func() { run <- in.Run(ctx) }()
+			put := func(n int, again bool) bool {
+				b := consumer.Batch{}
+				for i := range 1 + n%3 {
+					b.Alerts = append(b.Alerts, &alert.Alert{ID: alert.ID(fmt.Sprint(n, ".", i)), Kind: alert.KindRule})
+				}
+				if again {
+					b.Position = &journal.Position{Input: "x", Data: []byte("here")}
+				}
+				return in.Put(ctx, b) == nil
+			}
+			for n := range fine {
+				if !put(n, true) {
+					t.Error("no room")
+				}
+			}
+			synctest.Wait()
+			to.mu.Lock()
+			to.fails = 1 << 30
+			to.mu.Unlock()
+			time.AfterFunc(time.Minute, cancel)
+			var left, lost uint64
+			for n, again := range again {
+				ok := put(fine+n, again)
+				if count := uint64(1 + (fine+n)%3); again {
+					left += count
+				} else {
+					lost += count
+				}
+				if !ok {
+					break // there was no room until the end
+				}
+			}
+			in.Close()
+			if err := <-run; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			s := ledger.Status()
+			if s.AtRisk() != 0 || s.Received != s.Journaled+s.Lost || s.Journaled != uint64(len(to.order)) || s.Left != left || s.Lost != lost {
+				t.Errorf("the journal has %d, %d are to be left and %d lost: %+v", len(to.order), left, lost, s)
+			}
+		})
+	})
+}
+
+// TestTheLastLossesAreKept with their times: not one that comes all the time in place of the others.
+func TestTheLastLossesAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := consumer.NewLedger("x", "x", "")
+		l.MayHaveLost("first")
+		for range 1000 {
+			l.MayHaveLost("flood")
+		}
+		<-time.After(2 * time.Minute)
+		l.Disconnected(true)
+		l.Disconnected(false)
+		got := l.Losses()
+		if s := l.Status(); len(got) != 3 || s.PossibleLosses != 1001 || s.Uncertain != 1 || got[1].What != "flood" || got[1].Count != 1000 ||
+			got[2].First.Sub(got[0].Last) != 2*time.Minute || !s.LossTime.Equal(got[2].Last) || s.PossibleLoss != got[2].What {
+			t.Errorf("%+v: %+v", s, got)
+		}
+		for i := range 100 {
+			l.MayHaveLost(fmt.Sprint(i))
+		}
+		if got = l.Losses(); len(got) != consumer.MaxLosses || got[0].What != fmt.Sprint(100-consumer.MaxLosses) || got[consumer.MaxLosses-1].What != "99" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestRelayedAlertsAreCounted: what came by way of falcosidekick, which does not say what it lost.
+func TestRelayedAlertsAreCounted(t *testing.T) {
+	ledger := consumer.NewLedger("x", "x", "")
+	in := consumer.NewIntake("x", &store{kept: make(map[alert.ID]bool)}, ledger, quietly(), consumer.IntakeOptions{})
+	for _, uuid := range []string{"", "a", "b"} {
+		if err := in.Take(t.Context(), &alert.Alert{ID: "1", UUID: uuid, Kind: alert.KindRule}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.Close()
+	if err := in.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := ledger.Status(); s.Relayed != 2 || s.Journaled != 1 || s.Repeated != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestAPositionGoesWithItsAlerts: of the batches that one write takes, the last position holds,
 // and it is there no earlier than the alerts before it.
 func TestAPositionGoesWithItsAlerts(t *testing.T) {

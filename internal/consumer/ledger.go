@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,12 +27,13 @@ type Ledger struct {
 	mu          sync.Mutex
 	s           Status
 	falco       falcoLosses
+	losses      losses
 	silentAfter time.Duration
 	onState     func()
 }
 
 // Status is a Ledger at one instant. Received = Journaled + Repeated + Rejected + Lost +
-// AtRisk always holds.
+// AtRisk always holds, of one instant: what is left at its source was taken out of Received.
 type Status struct {
 	// Name, Kind and Address say which input it is.
 	Name, Kind, Address string
@@ -45,14 +47,21 @@ type Status struct {
 	// that it had already; Rejected those that are no alerts; Lost those that were received
 	// and could not be journaled.
 	Received, Journaled, Repeated, Rejected, Lost uint64
+	// Left counts alerts that were read and, when the input ended, could not be journaled, but are
+	// still where they were read: the next run reads them again. They are in no other count.
+	Left uint64
+	// Relayed counts the alerts of Journaled and Repeated that came by way of falcosidekick, which
+	// gives each a uuid. It says nothing of what it lost: what did not arrive is unknown.
+	Relayed uint64
 	// AnsweredEarly counts the alerts whose sender got its answer before they were journaled.
 	AnsweredEarly uint64
 	// Disconnects counts the ends of a connection, Uncertain those of them that can have
 	// lost alerts on their way here.
 	Disconnects, Uncertain uint64
 	// PossibleLosses counts what else can have lost alerts before they reached us: a file that
-	// was cut off or went away unread. PossibleLoss says what the last of these, or of the
-	// uncertain disconnects, was, and LossTime when; zero before the first.
+	// was cut off or went away unread, a run before this one that was killed. PossibleLoss says
+	// what the last of these, or of the uncertain disconnects, was, and LossTime when; zero before
+	// the first. [Ledger.Losses] has the ones before.
 	PossibleLosses uint64
 	PossibleLoss   string
 	LossTime       time.Time
@@ -150,7 +159,7 @@ func (l *Ledger) Disconnected(uncertain bool) {
 	l.s.Disconnects++
 	if uncertain {
 		l.s.Uncertain++
-		l.s.PossibleLoss, l.s.LossTime = "a connection broke: what was on its way may be lost", time.Now()
+		l.mayHaveLost("a connection broke: what was on its way may be lost")
 	}
 }
 
@@ -159,7 +168,20 @@ func (l *Ledger) MayHaveLost(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.s.PossibleLosses++
+	l.mayHaveLost(what)
+}
+
+func (l *Ledger) mayHaveLost(what string) {
 	l.s.PossibleLoss, l.s.LossTime = what, time.Now()
+	l.losses.note(what, l.s.LossTime)
+}
+
+// Losses returns what can have lost alerts before they reached us, uncertain disconnects included:
+// the last MaxLosses, oldest first.
+func (l *Ledger) Losses() []Loss {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.losses.last)
 }
 
 // AnsweredEarly counts alerts whose sender got its answer before they were journaled.
@@ -197,6 +219,9 @@ func (l *Ledger) journal(alerts []*alert.Alert, isNew []bool) (fresh []*alert.Al
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, a := range alerts {
+		if a.UUID != "" {
+			l.s.Relayed++
+		}
 		if !isNew[i] {
 			l.s.Repeated++
 			continue
@@ -214,8 +239,15 @@ func (l *Ledger) journal(alerts []*alert.Alert, isNew []bool) (fresh []*alert.Al
 	return fresh
 }
 
-func (l *Ledger) lose(n int) {
+// giveUp counts alerts that cannot be journaled: as left at their source if they can be read there
+// again, and else as lost.
+func (l *Ledger) giveUp(n int, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if again {
+		l.s.Received -= uint64(n) //nolint:gosec // a count
+		l.s.Left += uint64(n)     //nolint:gosec // a count
+		return
+	}
 	l.s.Lost += uint64(n) //nolint:gosec // a count
 }
