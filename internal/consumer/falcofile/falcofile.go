@@ -2,8 +2,8 @@
 //
 // Nothing is lost while nobody reads: how far the file was read is noted in the same step as
 // the alerts, and after a restart reading goes on there. The file is known by its inode and by
-// what stands in it, so that it is found again under whatever name rotation gave it, also
-// compressed with gzip. Rotation by rename loses nothing: the old file is read to its end, then
+// what stands in it, so that it is found again under whatever name it has in its directory, and
+// under those that rotation gives also compressed with gzip. Rotation by rename loses nothing: the old file is read to its end, then
 // the ones between, then the new one; and for a while the old one is watched on, since Falco
 // keeps it open until it is told. Rotation by copytruncate can lose what Falco writes between
 // the copy and the cut, whoever reads: it is noticed and counted as a possible loss, and the
@@ -109,6 +109,7 @@ type Input struct {
 	// when it leads nowhere. Looked is when the directory was last searched for a next one, and
 	// lookedAt what the path led to.
 	rotated, missing, looked time.Time
+	besidesLooked            time.Time // when renamed files were last looked for
 	lookedAt                 identity
 }
 

@@ -12,9 +12,12 @@ import (
 // the files cannot be looked for.
 func (in *Input) resume(ctx context.Context) bool {
 	var found []*source
-	lost := ""
+	lost, beside := "", in.maySearchRenamed()
 	for i, m := range in.pending {
 		s, files, err := in.search(ctx, m)
+		if s == nil && beside {
+			s = in.searchRenamed(ctx, m, files)
+		}
 		isLast := i == len(in.pending)-1
 		switch {
 		case ctx.Err() != nil:
@@ -31,6 +34,10 @@ func (in *Input) resume(ctx context.Context) bool {
 				closeAll(found, nil)
 				in.unavailable(why)
 				return false
+			}
+			if !beside {
+				closeAll(found, nil)
+				return false // the path has come back just now: look everywhere before giving up
 			}
 			lost = in.notFound(m, files, err)
 		case m.unread() > 0:
@@ -144,8 +151,12 @@ func (in *Input) notFound(m mark, files []file, err error) string {
 	if err != nil {
 		why = fmt.Sprintf(" (%v)", err)
 	}
-	return fmt.Sprintf("%s was read up to byte %d of a file that is gone, inode %d, of which at least %d bytes were unread: neither it nor a copy was found, plain or with gzip%s",
-		in.opts.Path, m.Offset, m.Inode, m.unread(), why)
+	unread := "what was written to it after that is unknown"
+	if n := m.unread(); n > 0 {
+		unread = fmt.Sprintf("at least %d bytes of it were unread", n)
+	}
+	return fmt.Sprintf("%s was read up to byte %d of a file that is gone, inode %d; %s: its directory has it under no name that was looked at, nor a copy named as rotation does, plain or with gzip%s",
+		in.opts.Path, m.Offset, m.Inode, unread, why)
 }
 
 // truncationLoss says what may be lost by a truncation; found is the copy, or nil.

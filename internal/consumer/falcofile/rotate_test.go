@@ -90,6 +90,15 @@ func TestRotationsWhileDown(t *testing.T) {
 			b.must(os.Rename(b.path, filepath.Dir(b.path)+"/events-20261122.log"))
 			b.open()
 		},
+		"any name":         func(b *bench) { b.must(os.Rename(b.path, b.path+".old")); b.open() },
+		"any name, no new": func(b *bench) { b.must(os.Rename(b.path, filepath.Dir(b.path)+"/saved")) },
+		"any name, two": func(b *bench) {
+			b.must(os.Rename(b.path, b.path+".bak"))
+			b.open()
+			b.write(lines(20, 30))
+			b.rotate()
+			b.open()
+		},
 		"moved to a copy": func(b *bench) {
 			data, err := os.ReadFile(b.path)
 			b.must(err)
