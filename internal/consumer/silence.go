@@ -22,7 +22,7 @@ const maxWatchedHosts = 10_000
 
 // Silence watches for hosts and inputs from which nothing comes any more, neither alerts nor
 // Falco's own notices, and reports each of them: once, until something comes again. Its methods
-// may be called concurrently.
+// may be called concurrently. With [Silence.Remember], a restart does not make it forget a host.
 type Silence struct {
 	after time.Duration
 	to    Appender
@@ -33,6 +33,15 @@ type Silence struct {
 	told   map[string]bool
 	inputs []*Ledger
 	full   bool
+
+	// memory is where hosts are kept, in so many parts; nil is nowhere. Changed is whether they are
+	// not as they are kept.
+	memory  Memory
+	parts   int
+	changed bool
+	keeping sync.Mutex // one Keep after the other
+	// watched is since when hosts are watched: those that were taken up can have been seen before.
+	watched time.Time
 }
 
 // NewSilence makes a watch that reports what is silent for longer than after.
@@ -62,14 +71,15 @@ func (s *Silence) Seen(alerts []*alert.Alert) {
 			continue
 		}
 		s.last[a.Hostname] = now
-		delete(s.told, "host "+a.Hostname)
+		s.changed = true
+		delete(s.told, hostKey(a.Hostname))
 	}
 }
 
 // Run watches until ctx ends, and returns its error; nothing else ends it.
 func (s *Silence) Run(ctx context.Context) error {
 	// A silence is noticed at most a tenth late.
-	tick := time.NewTicker(max(s.after/10, 10*time.Millisecond))
+	tick := time.NewTicker(min(max(s.after/10, 10*time.Millisecond), keepEvery))
 	defer tick.Stop()
 	began := time.Now()
 	for {
@@ -78,25 +88,35 @@ func (s *Silence) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		s.Keep(ctx)
 		for _, n := range append(s.silentHosts(), s.silentInputs(began)...) {
 			s.report(ctx, n)
 		}
 	}
 }
 
-// silence is something that has become silent.
+// silence is something that has become silent: since when it was watched and nothing came, and
+// when something last came, zero if nothing did.
 type silence struct {
 	key, host, what string
-	since           time.Time
+	since, last     time.Time
 }
+
+// hostKey is what the silence of a host is known by.
+func hostKey(host string) string { return "host " + host }
 
 // silentHosts are the hosts that have become silent.
 func (s *Silence) silentHosts() (out []silence) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for host, last := range s.last {
-		if time.Since(last) > s.after && s.claim("host "+host) {
-			out = append(out, silence{key: "host " + host, host: host, what: "the host", since: last})
+		since := last
+		if s.watched.After(since) {
+			since = s.watched
+		}
+		if time.Since(since) > s.after && s.claim(hostKey(host)) {
+			s.changed = true
+			out = append(out, silence{key: hostKey(host), host: host, what: "the host", since: since, last: last})
 		}
 	}
 	return out
@@ -118,7 +138,7 @@ func (s *Silence) silentInputs(began time.Time) (out []silence) {
 			continue
 		}
 		if s.claim(key) {
-			out = append(out, silence{key: key, what: "the input " + strconv.Quote(st.Name), since: since})
+			out = append(out, silence{key: key, what: "the input " + strconv.Quote(st.Name), since: since, last: st.LastReceived})
 		}
 	}
 	return out
@@ -141,14 +161,16 @@ func (s *Silence) report(ctx context.Context, n silence) {
 	if n.host != "" {
 		what += " " + strconv.Quote(n.host)
 	}
+	fields := map[string]string{
+		"falcoreporter.silent":          n.key,
+		"falcoreporter.silent_seconds":  strconv.FormatInt(int64(quiet.Seconds()), 10),
+		"falcoreporter.silence_allowed": s.after.String(),
+	}
+	if !n.last.IsZero() {
+		fields["falcoreporter.last_received"] = n.last.UTC().Format(time.RFC3339)
+	}
 	a, err := alert.Notice(RuleSilence, alert.PriorityWarning, now, n.host,
-		fmt.Sprintf("Nothing came from %s for %s, neither alerts nor notices of Falco", what, quiet),
-		map[string]string{
-			"falcoreporter.silent":          n.key,
-			"falcoreporter.silent_seconds":  strconv.FormatInt(int64(quiet.Seconds()), 10),
-			"falcoreporter.last_received":   n.since.UTC().Format(time.RFC3339),
-			"falcoreporter.silence_allowed": s.after.String(),
-		})
+		fmt.Sprintf("Nothing came from %s for %s, neither alerts nor notices of Falco", what, quiet), fields)
 	if err != nil {
 		// One that cannot be told must not end the watch over all others.
 		s.log.Error("a silence cannot be reported", "of", alert.BoundName(n.key), "error", err)
