@@ -20,7 +20,7 @@ func (a *App) status(ctx context.Context) (*pb.GetStatusResponse, error) {
 		Enrichment:    &pb.EnrichStatus{Alerts: w.Alerts, Revisions: w.Revisions, Plain: w.Plain},
 	}
 	for _, in := range a.inputs {
-		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status()))
+		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status(), in.ledger.Losses()))
 	}
 	out.Ancestry = &pb.AncestryStatus{Layers: []*pb.AncestryLayer{{Name: "alert", Live: true}}}
 	if a.tracker != nil {
@@ -31,15 +31,16 @@ func (a *App) status(ctx context.Context) (*pb.GetStatusResponse, error) {
 		if err != nil {
 			return nil, err
 		}
+		behind, pruned := serve.Unread(a.printer.at.Load(), stats.Reports)
 		out.Readers = append(out.Readers, &pb.ReaderStatus{
 			Name: serve.StdoutReader, Delivered: a.printer.printed(), Missed: a.printer.missed(), Since: timestamppb.New(a.start),
-			Behind: stats.Reports.Tail.Seq - min(stats.Reports.Tail.Seq, a.printer.at.Load()),
+			Behind: behind, PrunedUnread: pruned,
 		})
 	}
 	return out, nil
 }
 
-func inputStatus(s consumer.Status) *pb.InputStatus {
+func inputStatus(s consumer.Status, losses []consumer.Loss) *pb.InputStatus {
 	out := &pb.InputStatus{
 		Name:                 s.Name,
 		Kind:                 s.Kind,
@@ -64,6 +65,14 @@ func inputStatus(s consumer.Status) *pb.InputStatus {
 		FalcoDroppedEvents:   s.FalcoDroppedEvents,
 		FalcoDroppedOutputs:  s.FalcoDroppedOutputs,
 		AnsweredEarly:        s.AnsweredEarly,
+
+		RelayedByFalcosidekick: s.Relayed,
+		LeftAtSource:           s.Left,
+	}
+	for _, l := range losses {
+		out.RecentLosses = append(out.RecentLosses, &pb.PossibleLoss{
+			What: l.What, Count: l.Count, FirstTime: timestamppb.New(l.First), LastTime: timestamppb.New(l.Last),
+		})
 	}
 	if !s.LossTime.IsZero() {
 		out.PossibleLossTime = timestamppb.New(s.LossTime)

@@ -78,7 +78,7 @@ func (c statusCollector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
 		return
 	}
-	m := metrics{to: to}
+	m := metrics{to: to, sent: make(map[string]bool), log: c.log}
 	m.gauge("build_info", "The version of falco-reporter.", 1, "version", st.GetVersion(), "attack_version", st.GetAttackVersion())
 	m.gauge("start_time_seconds", "When the daemon started.", seconds(st.GetStartTime().AsTime()))
 	for _, in := range st.GetInputs() {
@@ -99,8 +99,13 @@ func (c statusCollector) Collect(to chan<- prometheus.Metric) {
 // seconds is a time as Prometheus has it.
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
 
-// metrics sends metrics.
-type metrics struct{ to chan<- prometheus.Metric }
+// metrics sends metrics. One that cannot be sent costs itself only: the registry would answer a
+// scrape with an error for all.
+type metrics struct {
+	to   chan<- prometheus.Metric
+	sent map[string]bool // names with their labels
+	log  *slog.Logger
+}
 
 // counter and gauge send one metric; labels are names and values in turn.
 func (m metrics) counter(name, help string, v uint64, labels ...string) {
@@ -114,10 +119,20 @@ func (m metrics) gauge(name, help string, v float64, labels ...string) {
 func (m metrics) send(name, help string, kind prometheus.ValueType, v float64, labels []string) {
 	var names, values []string
 	for i := 0; i+1 < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, labels[i+1])
+		names, values = append(names, labels[i]), append(values, strings.ToValidUTF8(labels[i+1], "\uFFFD"))
 	}
-	desc := prometheus.NewDesc("falco_reporter_"+name, help, names, nil)
-	m.to <- prometheus.MustNewConstMetric(desc, kind, v, values...)
+	series := fmt.Sprintf("%s%q", name, values)
+	if m.sent[series] {
+		m.log.Warn("a metric is left out because there is another with the same labels", "metric", series)
+		return
+	}
+	m.sent[series] = true
+	metric, err := prometheus.NewConstMetric(prometheus.NewDesc("falco_reporter_"+name, help, names, nil), kind, v, values...)
+	if err != nil {
+		m.log.Warn("a metric is left out", "metric", series, "error", err)
+		return
+	}
+	m.to <- metric
 }
 
 func (m metrics) input(in *pb.InputStatus) {
@@ -132,6 +147,7 @@ func (m metrics) input(in *pb.InputStatus) {
 	m.counter("input_disconnects_total", "Ends of a connection.", in.GetDisconnects(), label...)
 	m.counter("input_uncertain_disconnects_total", "Ends of a connection that can have lost alerts.", in.GetUncertainDisconnects(), label...)
 	m.counter("input_possible_losses_total", "What else can have lost alerts before they reached us.", in.GetPossibleLosses(), label...)
+	m.counter("input_relayed_by_falcosidekick_total", "Alerts that came by way of falcosidekick; how many it lost is not known.", in.GetRelayedByFalcosidekick(), label...)
 	m.counter("falco_dropped_events_total", "System calls that Falco says it dropped.", in.GetFalcoDroppedEvents(), label...)
 	m.counter("falco_dropped_outputs_total", "Outputs that Falco says it dropped.", in.GetFalcoDroppedOutputs(), label...)
 	if in.LagBytes != nil {
@@ -191,11 +207,13 @@ func (m metrics) readers(rs []*pb.ReaderStatus) {
 		s.Delivered += r.GetDelivered()
 		s.Missed += r.GetMissed()
 		s.Behind = max(s.Behind, r.GetBehind())
+		s.PrunedUnread = max(s.PrunedUnread, r.GetPrunedUnread())
 	}
 	for kind, s := range sums {
 		m.counter("reader_delivered_total", "Report revisions delivered.", s.GetDelivered(), "reader", kind)
 		m.counter("reader_missed_total", "Report revisions that a reader fell behind of and did not get.", s.GetMissed(), "reader", kind)
 		m.gauge("reader_behind", "Report revisions that wait for the slowest reader.", float64(s.GetBehind()), "reader", kind)
+		m.gauge("reader_pruned_unread", "Of these, those that are not kept any more, at least.", float64(s.GetPrunedUnread()), "reader", kind)
 	}
 }
 

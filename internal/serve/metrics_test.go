@@ -11,7 +11,8 @@ import (
 	pb "github.com/falco-reporter/falco-reporter/gen/go/falcoreporter/v1"
 )
 
-// TestMetrics: what GetStatus says is what Prometheus gets, and nothing a peer names is a label.
+// TestMetrics: what GetStatus says is what Prometheus gets, nothing a peer names is a label, and
+// two inputs of one name, or one whose name is no text, do not cost the other metrics.
 func TestMetrics(t *testing.T) {
 	fail := error(nil)
 	status := func(context.Context) (*pb.GetStatusResponse, error) {
@@ -19,10 +20,10 @@ func TestMetrics(t *testing.T) {
 			Version: "1.2.3",
 			Inputs: []*pb.InputStatus{{
 				Name: "grpc", Kind: "grpc", State: pb.InputState_INPUT_STATE_SILENT, Received: 15, Journaled: 1, Repeated: 2, Rejected: 3, Lost: 4, AtRisk: 5,
-				LagBytes: new(uint64(7)), LagNanos: 1_500_000_000, FalcoDroppedEvents: 9,
-			}},
+				LagBytes: new(uint64(7)), LagNanos: 1_500_000_000, FalcoDroppedEvents: 9, RelayedByFalcosidekick: 11,
+			}, {Name: "grpc", Kind: "grpc", Received: 16}, {Name: "file:\xff", Kind: "file", Received: 17}},
 			Readers: []*pb.ReaderStatus{
-				{Name: StdoutReader, Delivered: 3}, {Name: "1.2.3.4:5", Delivered: 1, Missed: 2, Behind: 8}, {Name: "left", Delivered: 10, Missed: 20},
+				{Name: StdoutReader, Delivered: 3}, {Name: "1.2.3.4:5", Delivered: 1, Missed: 2, Behind: 8, PrunedUnread: 6}, {Name: "left", Delivered: 10, Missed: 20},
 			},
 			Ancestry: &pb.AncestryStatus{Layers: []*pb.AncestryLayer{{Name: "procfs", Live: true}}, Found: 6},
 		}, fail
@@ -62,11 +63,14 @@ func TestMetrics(t *testing.T) {
 		`falco_reporter_input_state{input="grpc",kind="grpc",state="silent"} 1`,
 		`falco_reporter_input_state{input="grpc",kind="grpc",state="connected"} 0`,
 		`falco_reporter_falco_dropped_events_total{input="grpc",kind="grpc"} 9`,
+		`falco_reporter_input_relayed_by_falcosidekick_total{input="grpc",kind="grpc"} 11`,
+		"falco_reporter_input_received_total{input=\"file:\uFFFD\",kind=\"file\"} 17",
 		`falco_reporter_journal_entries{log="reports"} 2`,
 		`falco_reporter_reader_delivered_total{reader="stdout"} 3`,
 		`falco_reporter_reader_delivered_total{reader="subscribers"} 11`,
 		`falco_reporter_reader_missed_total{reader="subscribers"} 22`,
 		`falco_reporter_reader_behind{reader="subscribers"} 8`,
+		`falco_reporter_reader_pruned_unread{reader="subscribers"} 6`,
 		`falco_reporter_ancestry_layer{layer="procfs"} 1`,
 		`falco_reporter_ancestry_found_total 6`,
 		`falco_reporter_enrichment_waiting_alerts 12`,

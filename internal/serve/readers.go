@@ -49,15 +49,20 @@ func (rs *readers) leave(r *reader) {
 	rs.left = true
 }
 
-// status describes them all; tail is the end of the report log.
-func (rs *readers) status(tail journal.Cursor) (out []*pb.ReaderStatus) {
+// Unread says how far a reader is behind in the report log that stands after the entry with a
+// number: how many revisions follow, and how many of these, at least, are not kept any more.
+func Unread(after uint64, reports journal.LogStats) (behind, pruned uint64) {
+	behind = reports.Tail.Seq - min(reports.Tail.Seq, after)
+	return behind, behind - min(behind, uint64(max(reports.Entries, 0)))
+}
+
+// status describes them all.
+func (rs *readers) status(reports journal.LogStats) (out []*pb.ReaderStatus) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for _, r := range rs.here {
 		s := &pb.ReaderStatus{Name: r.name, Delivered: r.delivered.Load(), Missed: r.missed.Load(), Since: timestamppb.New(r.since)}
-		if at := r.place.Load(); tail.Seq > at {
-			s.Behind = tail.Seq - at
-		}
+		s.Behind, s.PrunedUnread = Unread(r.place.Load(), reports)
 		out = append(out, s)
 	}
 	if rs.left {

@@ -75,7 +75,7 @@ func (r *reports) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Ge
 	if !stats.Since.IsZero() {
 		resp.Journal.FailingSince = timestamppb.New(stats.Since)
 	}
-	resp.Readers = append(resp.Readers, r.readers.status(stats.Reports.Tail)...)
+	resp.Readers = append(resp.Readers, r.readers.status(stats.Reports)...)
 	resp.Subscribers = uint32(len(r.subscribers)) //nolint:gosec // at most MaxSubscribers
 	return resp, nil
 }

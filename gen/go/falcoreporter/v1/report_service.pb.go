@@ -574,7 +574,7 @@ func (x *GetStatusResponse) GetAncestry() *AncestryStatus {
 	return nil
 }
 
-// InputStatus is the state of one input. At rest,
+// InputStatus is the state of one input. At any instant,
 // received = journaled + repeated + rejected + at_risk + lost.
 type InputStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -613,7 +613,8 @@ type InputStatus struct {
 	// Why the last message was rejected, with its beginning.
 	LastRejected string `protobuf:"bytes,17,opt,name=last_rejected,json=lastRejected,proto3" json:"last_rejected,omitempty"`
 	// How often something happened that can have lost alerts before they reached us, where that
-	// is not the end of a connection: a file that was truncated or went away unread.
+	// is not the end of a connection: a file that was truncated or went away unread, or a daemon
+	// before this one that ended without stopping.
 	PossibleLosses uint64 `protobuf:"varint,18,opt,name=possible_losses,json=possibleLosses,proto3" json:"possible_losses,omitempty"`
 	// When that, or a disconnect that can have lost alerts, last happened, and what it was.
 	PossibleLossTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=possible_loss_time,json=possibleLossTime,proto3" json:"possible_loss_time,omitempty"`
@@ -634,6 +635,15 @@ type InputStatus struct {
 	FalcoDroppedOutputs uint64 `protobuf:"varint,25,opt,name=falco_dropped_outputs,json=falcoDroppedOutputs,proto3" json:"falco_dropped_outputs,omitempty"`
 	// Alerts accepted from the sender and answered before they were in the journal, over all.
 	AnsweredEarly uint64 `protobuf:"varint,26,opt,name=answered_early,json=answeredEarly,proto3" json:"answered_early,omitempty"`
+	// The last 16 things that can have lost alerts before they reached us, oldest first: those that
+	// possible_losses and uncertain_disconnects count, with their times.
+	RecentLosses []*PossibleLoss `protobuf:"bytes,27,rep,name=recent_losses,json=recentLosses,proto3" json:"recent_losses,omitempty"`
+	// Of journaled and repeated, the alerts that came by way of falcosidekick. It says nothing of
+	// what it lost: where this is not 0, how many alerts are missing is not known, nor whether any is.
+	RelayedByFalcosidekick uint64 `protobuf:"varint,28,opt,name=relayed_by_falcosidekick,json=relayedByFalcosidekick,proto3" json:"relayed_by_falcosidekick,omitempty"`
+	// Alerts that were read and, when the input ended, could not be journaled, but are still in its
+	// source, a file: the next run reads them again. They are in no other count.
+	LeftAtSource  uint64 `protobuf:"varint,29,opt,name=left_at_source,json=leftAtSource,proto3" json:"left_at_source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -850,6 +860,100 @@ func (x *InputStatus) GetAnsweredEarly() uint64 {
 	return 0
 }
 
+func (x *InputStatus) GetRecentLosses() []*PossibleLoss {
+	if x != nil {
+		return x.RecentLosses
+	}
+	return nil
+}
+
+func (x *InputStatus) GetRelayedByFalcosidekick() uint64 {
+	if x != nil {
+		return x.RelayedByFalcosidekick
+	}
+	return 0
+}
+
+func (x *InputStatus) GetLeftAtSource() uint64 {
+	if x != nil {
+		return x.LeftAtSource
+	}
+	return 0
+}
+
+// PossibleLoss is something that can have lost alerts before they reached us.
+type PossibleLoss struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it was.
+	What string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	// How often it happened between the two times, which are at most a minute apart.
+	Count uint64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// When it first happened.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// When it last happened.
+	LastTime      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PossibleLoss) Reset() {
+	*x = PossibleLoss{}
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PossibleLoss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PossibleLoss) ProtoMessage() {}
+
+func (x *PossibleLoss) ProtoReflect() protoreflect.Message {
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PossibleLoss.ProtoReflect.Descriptor instead.
+func (*PossibleLoss) Descriptor() ([]byte, []int) {
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PossibleLoss) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *PossibleLoss) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *PossibleLoss) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *PossibleLoss) GetLastTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastTime
+	}
+	return nil
+}
+
 // JournalStatus is the state of the journal.
 type JournalStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -875,7 +979,7 @@ type JournalStatus struct {
 
 func (x *JournalStatus) Reset() {
 	*x = JournalStatus{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[8]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +991,7 @@ func (x *JournalStatus) String() string {
 func (*JournalStatus) ProtoMessage() {}
 
 func (x *JournalStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[8]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1004,7 @@ func (x *JournalStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatus.ProtoReflect.Descriptor instead.
 func (*JournalStatus) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{8}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JournalStatus) GetId() string {
@@ -976,7 +1080,7 @@ type LogStatus struct {
 
 func (x *LogStatus) Reset() {
 	*x = LogStatus{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[9]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1092,7 @@ func (x *LogStatus) String() string {
 func (*LogStatus) ProtoMessage() {}
 
 func (x *LogStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[9]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1105,7 @@ func (x *LogStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStatus.ProtoReflect.Descriptor instead.
 func (*LogStatus) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{9}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogStatus) GetOldestCursor() string {
@@ -1047,7 +1151,7 @@ type EnrichStatus struct {
 
 func (x *EnrichStatus) Reset() {
 	*x = EnrichStatus{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[10]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1163,7 @@ func (x *EnrichStatus) String() string {
 func (*EnrichStatus) ProtoMessage() {}
 
 func (x *EnrichStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[10]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1176,7 @@ func (x *EnrichStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichStatus.ProtoReflect.Descriptor instead.
 func (*EnrichStatus) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{10}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EnrichStatus) GetAlerts() uint64 {
@@ -1105,17 +1209,21 @@ type ReaderStatus struct {
 	Delivered uint64 `protobuf:"varint,2,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	// Report revisions that it did not get because it fell behind what is kept.
 	Missed uint64 `protobuf:"varint,3,opt,name=missed,proto3" json:"missed,omitempty"`
-	// Report revisions that wait for it.
+	// Report revisions behind the last one that it got, or was told that it missed.
 	Behind uint64 `protobuf:"varint,4,opt,name=behind,proto3" json:"behind,omitempty"`
 	// Since when it reads.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Of behind, those that are not kept any more: it will be told that it missed them. At least so
+	// many: where urgent reports outlived the others around them, those between are counted when it
+	// gets there.
+	PrunedUnread  uint64 `protobuf:"varint,6,opt,name=pruned_unread,json=prunedUnread,proto3" json:"pruned_unread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReaderStatus) Reset() {
 	*x = ReaderStatus{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1235,7 @@ func (x *ReaderStatus) String() string {
 func (*ReaderStatus) ProtoMessage() {}
 
 func (x *ReaderStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[11]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1248,7 @@ func (x *ReaderStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReaderStatus.ProtoReflect.Descriptor instead.
 func (*ReaderStatus) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{11}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReaderStatus) GetName() string {
@@ -1178,6 +1286,13 @@ func (x *ReaderStatus) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReaderStatus) GetPrunedUnread() uint64 {
+	if x != nil {
+		return x.PrunedUnread
+	}
+	return 0
+}
+
 // AncestryStatus is the state of what the chain of processes is read from.
 type AncestryStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1206,7 +1321,7 @@ type AncestryStatus struct {
 
 func (x *AncestryStatus) Reset() {
 	*x = AncestryStatus{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1218,7 +1333,7 @@ func (x *AncestryStatus) String() string {
 func (*AncestryStatus) ProtoMessage() {}
 
 func (x *AncestryStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[12]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1231,7 +1346,7 @@ func (x *AncestryStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AncestryStatus.ProtoReflect.Descriptor instead.
 func (*AncestryStatus) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{12}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AncestryStatus) GetLayers() []*AncestryLayer {
@@ -1312,7 +1427,7 @@ type AncestryLayer struct {
 
 func (x *AncestryLayer) Reset() {
 	*x = AncestryLayer{}
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1439,7 @@ func (x *AncestryLayer) String() string {
 func (*AncestryLayer) ProtoMessage() {}
 
 func (x *AncestryLayer) ProtoReflect() protoreflect.Message {
-	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[13]
+	mi := &file_falcoreporter_v1_report_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1452,7 @@ func (x *AncestryLayer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AncestryLayer.ProtoReflect.Descriptor instead.
 func (*AncestryLayer) Descriptor() ([]byte, []int) {
-	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{13}
+	return file_falcoreporter_v1_report_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AncestryLayer) GetName() string {
@@ -1395,7 +1510,7 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"enrichment\x18\a \x01(\v2\x1e.falcoreporter.v1.EnrichStatusR\n" +
 	"enrichment\x128\n" +
 	"\areaders\x18\b \x03(\v2\x1e.falcoreporter.v1.ReaderStatusR\areaders\x12<\n" +
-	"\bancestry\x18\t \x01(\v2 .falcoreporter.v1.AncestryStatusR\bancestry\"\xf0\a\n" +
+	"\bancestry\x18\t \x01(\v2 .falcoreporter.v1.AncestryStatusR\bancestry\"\x95\t\n" +
 	"\vInputStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -1424,9 +1539,18 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\tlag_nanos\x18\x17 \x01(\x03R\blagNanos\x120\n" +
 	"\x14falco_dropped_events\x18\x18 \x01(\x04R\x12falcoDroppedEvents\x122\n" +
 	"\x15falco_dropped_outputs\x18\x19 \x01(\x04R\x13falcoDroppedOutputs\x12%\n" +
-	"\x0eanswered_early\x18\x1a \x01(\x04R\ransweredEarlyB\f\n" +
+	"\x0eanswered_early\x18\x1a \x01(\x04R\ransweredEarly\x12C\n" +
+	"\rrecent_losses\x18\x1b \x03(\v2\x1e.falcoreporter.v1.PossibleLossR\frecentLosses\x128\n" +
+	"\x18relayed_by_falcosidekick\x18\x1c \x01(\x04R\x16relayedByFalcosidekick\x12$\n" +
+	"\x0eleft_at_source\x18\x1d \x01(\x04R\fleftAtSourceB\f\n" +
 	"\n" +
-	"_lag_bytes\"\xad\x02\n" +
+	"_lag_bytes\"\xac\x01\n" +
+	"\fPossibleLoss\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\x129\n" +
+	"\n" +
+	"first_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x127\n" +
+	"\tlast_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\xad\x02\n" +
 	"\rJournalStatus\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x123\n" +
@@ -1445,13 +1569,14 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\fEnrichStatus\x12\x16\n" +
 	"\x06alerts\x18\x01 \x01(\x04R\x06alerts\x12\x1c\n" +
 	"\trevisions\x18\x02 \x01(\x04R\trevisions\x12\x14\n" +
-	"\x05plain\x18\x03 \x01(\x04R\x05plain\"\xa2\x01\n" +
+	"\x05plain\x18\x03 \x01(\x04R\x05plain\"\xc7\x01\n" +
 	"\fReaderStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdelivered\x18\x02 \x01(\x04R\tdelivered\x12\x16\n" +
 	"\x06missed\x18\x03 \x01(\x04R\x06missed\x12\x16\n" +
 	"\x06behind\x18\x04 \x01(\x04R\x06behind\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x95\x02\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12#\n" +
+	"\rpruned_unread\x18\x06 \x01(\x04R\fprunedUnread\"\x95\x02\n" +
 	"\x0eAncestryStatus\x127\n" +
 	"\x06layers\x18\x01 \x03(\v2\x1f.falcoreporter.v1.AncestryLayerR\x06layers\x12\x1c\n" +
 	"\tprocesses\x18\x02 \x01(\x04R\tprocesses\x12\x14\n" +
@@ -1492,7 +1617,7 @@ func file_falcoreporter_v1_report_service_proto_rawDescGZIP() []byte {
 }
 
 var file_falcoreporter_v1_report_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_falcoreporter_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_falcoreporter_v1_report_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_falcoreporter_v1_report_service_proto_goTypes = []any{
 	(InputState)(0),               // 0: falcoreporter.v1.InputState
 	(*SubscribeRequest)(nil),      // 1: falcoreporter.v1.SubscribeRequest
@@ -1503,45 +1628,49 @@ var file_falcoreporter_v1_report_service_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 6: falcoreporter.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 7: falcoreporter.v1.GetStatusResponse
 	(*InputStatus)(nil),           // 8: falcoreporter.v1.InputStatus
-	(*JournalStatus)(nil),         // 9: falcoreporter.v1.JournalStatus
-	(*LogStatus)(nil),             // 10: falcoreporter.v1.LogStatus
-	(*EnrichStatus)(nil),          // 11: falcoreporter.v1.EnrichStatus
-	(*ReaderStatus)(nil),          // 12: falcoreporter.v1.ReaderStatus
-	(*AncestryStatus)(nil),        // 13: falcoreporter.v1.AncestryStatus
-	(*AncestryLayer)(nil),         // 14: falcoreporter.v1.AncestryLayer
-	(*Report)(nil),                // 15: falcoreporter.v1.Report
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*PossibleLoss)(nil),          // 9: falcoreporter.v1.PossibleLoss
+	(*JournalStatus)(nil),         // 10: falcoreporter.v1.JournalStatus
+	(*LogStatus)(nil),             // 11: falcoreporter.v1.LogStatus
+	(*EnrichStatus)(nil),          // 12: falcoreporter.v1.EnrichStatus
+	(*ReaderStatus)(nil),          // 13: falcoreporter.v1.ReaderStatus
+	(*AncestryStatus)(nil),        // 14: falcoreporter.v1.AncestryStatus
+	(*AncestryLayer)(nil),         // 15: falcoreporter.v1.AncestryLayer
+	(*Report)(nil),                // 16: falcoreporter.v1.Report
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_falcoreporter_v1_report_service_proto_depIdxs = []int32{
-	15, // 0: falcoreporter.v1.SubscribeResponse.report:type_name -> falcoreporter.v1.Report
+	16, // 0: falcoreporter.v1.SubscribeResponse.report:type_name -> falcoreporter.v1.Report
 	3,  // 1: falcoreporter.v1.SubscribeResponse.missed:type_name -> falcoreporter.v1.Missed
-	15, // 2: falcoreporter.v1.GetReportResponse.report:type_name -> falcoreporter.v1.Report
-	16, // 3: falcoreporter.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	16, // 2: falcoreporter.v1.GetReportResponse.report:type_name -> falcoreporter.v1.Report
+	17, // 3: falcoreporter.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	8,  // 4: falcoreporter.v1.GetStatusResponse.inputs:type_name -> falcoreporter.v1.InputStatus
-	9,  // 5: falcoreporter.v1.GetStatusResponse.journal:type_name -> falcoreporter.v1.JournalStatus
-	11, // 6: falcoreporter.v1.GetStatusResponse.enrichment:type_name -> falcoreporter.v1.EnrichStatus
-	12, // 7: falcoreporter.v1.GetStatusResponse.readers:type_name -> falcoreporter.v1.ReaderStatus
-	13, // 8: falcoreporter.v1.GetStatusResponse.ancestry:type_name -> falcoreporter.v1.AncestryStatus
+	10, // 5: falcoreporter.v1.GetStatusResponse.journal:type_name -> falcoreporter.v1.JournalStatus
+	12, // 6: falcoreporter.v1.GetStatusResponse.enrichment:type_name -> falcoreporter.v1.EnrichStatus
+	13, // 7: falcoreporter.v1.GetStatusResponse.readers:type_name -> falcoreporter.v1.ReaderStatus
+	14, // 8: falcoreporter.v1.GetStatusResponse.ancestry:type_name -> falcoreporter.v1.AncestryStatus
 	0,  // 9: falcoreporter.v1.InputStatus.state:type_name -> falcoreporter.v1.InputState
-	16, // 10: falcoreporter.v1.InputStatus.state_since:type_name -> google.protobuf.Timestamp
-	16, // 11: falcoreporter.v1.InputStatus.last_received_time:type_name -> google.protobuf.Timestamp
-	16, // 12: falcoreporter.v1.InputStatus.possible_loss_time:type_name -> google.protobuf.Timestamp
-	10, // 13: falcoreporter.v1.JournalStatus.alerts:type_name -> falcoreporter.v1.LogStatus
-	10, // 14: falcoreporter.v1.JournalStatus.reports:type_name -> falcoreporter.v1.LogStatus
-	16, // 15: falcoreporter.v1.JournalStatus.failing_since:type_name -> google.protobuf.Timestamp
-	16, // 16: falcoreporter.v1.ReaderStatus.since:type_name -> google.protobuf.Timestamp
-	14, // 17: falcoreporter.v1.AncestryStatus.layers:type_name -> falcoreporter.v1.AncestryLayer
-	1,  // 18: falcoreporter.v1.ReportService.Subscribe:input_type -> falcoreporter.v1.SubscribeRequest
-	4,  // 19: falcoreporter.v1.ReportService.GetReport:input_type -> falcoreporter.v1.GetReportRequest
-	6,  // 20: falcoreporter.v1.ReportService.GetStatus:input_type -> falcoreporter.v1.GetStatusRequest
-	2,  // 21: falcoreporter.v1.ReportService.Subscribe:output_type -> falcoreporter.v1.SubscribeResponse
-	5,  // 22: falcoreporter.v1.ReportService.GetReport:output_type -> falcoreporter.v1.GetReportResponse
-	7,  // 23: falcoreporter.v1.ReportService.GetStatus:output_type -> falcoreporter.v1.GetStatusResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	17, // 10: falcoreporter.v1.InputStatus.state_since:type_name -> google.protobuf.Timestamp
+	17, // 11: falcoreporter.v1.InputStatus.last_received_time:type_name -> google.protobuf.Timestamp
+	17, // 12: falcoreporter.v1.InputStatus.possible_loss_time:type_name -> google.protobuf.Timestamp
+	9,  // 13: falcoreporter.v1.InputStatus.recent_losses:type_name -> falcoreporter.v1.PossibleLoss
+	17, // 14: falcoreporter.v1.PossibleLoss.first_time:type_name -> google.protobuf.Timestamp
+	17, // 15: falcoreporter.v1.PossibleLoss.last_time:type_name -> google.protobuf.Timestamp
+	11, // 16: falcoreporter.v1.JournalStatus.alerts:type_name -> falcoreporter.v1.LogStatus
+	11, // 17: falcoreporter.v1.JournalStatus.reports:type_name -> falcoreporter.v1.LogStatus
+	17, // 18: falcoreporter.v1.JournalStatus.failing_since:type_name -> google.protobuf.Timestamp
+	17, // 19: falcoreporter.v1.ReaderStatus.since:type_name -> google.protobuf.Timestamp
+	15, // 20: falcoreporter.v1.AncestryStatus.layers:type_name -> falcoreporter.v1.AncestryLayer
+	1,  // 21: falcoreporter.v1.ReportService.Subscribe:input_type -> falcoreporter.v1.SubscribeRequest
+	4,  // 22: falcoreporter.v1.ReportService.GetReport:input_type -> falcoreporter.v1.GetReportRequest
+	6,  // 23: falcoreporter.v1.ReportService.GetStatus:input_type -> falcoreporter.v1.GetStatusRequest
+	2,  // 24: falcoreporter.v1.ReportService.Subscribe:output_type -> falcoreporter.v1.SubscribeResponse
+	5,  // 25: falcoreporter.v1.ReportService.GetReport:output_type -> falcoreporter.v1.GetReportResponse
+	7,  // 26: falcoreporter.v1.ReportService.GetStatus:output_type -> falcoreporter.v1.GetStatusResponse
+	24, // [24:27] is the sub-list for method output_type
+	21, // [21:24] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_falcoreporter_v1_report_service_proto_init() }
@@ -1565,7 +1694,7 @@ func file_falcoreporter_v1_report_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_falcoreporter_v1_report_service_proto_rawDesc), len(file_falcoreporter_v1_report_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
