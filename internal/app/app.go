@@ -143,9 +143,13 @@ func (a *App) prepare(ctx context.Context) (err error) {
 	if err := a.addInputs(ctx, a.opts.Inputs); err != nil {
 		return err
 	}
+	a.findUnclean(ctx)
 	if a.silence != nil {
 		for _, in := range a.inputs {
 			a.silence.Watch(in.ledger)
+		}
+		if err := a.silence.Remember(ctx, a.journal); err != nil {
+			a.log.Warn("not every host that was watched for silence is watched on", "error", err)
 		}
 	}
 	if a.opts.Stdout != nil {
@@ -256,8 +260,10 @@ func (a *App) Run(ctx context.Context) error {
 	errs = append(errs, wait(hard, "stdout", printer))
 	hurry() // a subscriber may be slow for ever, and come back
 	stopServing()
-	errs = append(errs, wait(hard, "report stream", server), a.journal.Close())
-	a.logEnd()
+	errs = append(errs, wait(hard, "report stream", server))
+	readers := a.readersAtEnd(ctx)
+	errs = append(errs, a.journal.Close())
+	a.logEnd(readers)
 	if !asked {
 		return cause // what failed first, and made the rest stop
 	}
@@ -377,19 +383,6 @@ func wait(hard context.Context, part string, done <-chan error) error {
 	default:
 	}
 	return fmt.Errorf("%s: %w", part, err)
-}
-
-// logEnd says what became of every alert.
-func (a *App) logEnd() {
-	w := a.worker.Stats()
-	for _, in := range a.inputs {
-		s := in.ledger.Status()
-		a.log.Info("input ended", "input", s.Name, "received", s.Received, "journaled", s.Journaled,
-			"repeated", s.Repeated, "rejected", s.Rejected, "at_risk", s.AtRisk(), "lost", s.Lost,
-			"disconnects", s.Disconnects, "uncertain_disconnects", s.Uncertain, "possible_losses", s.PossibleLosses,
-			"answered_early", s.AnsweredEarly, "falco_dropped_events", s.FalcoDroppedEvents, "falco_dropped_outputs", s.FalcoDroppedOutputs)
-	}
-	a.log.Info("stopped", "alerts", w.Alerts, "reports", w.Revisions, "plain", w.Plain, "missed_by_stdout", a.printer.missed())
 }
 
 // Settled reports whether n messages have been received in all, and everything that came of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/falco-reporter/falco-reporter/internal/consumer"
@@ -85,6 +86,9 @@ func (a *App) addInput(kind string, i int, address string, opts consumer.IntakeO
 	case i > 0:
 		name = fmt.Sprintf("%s-%d", kind, i+1)
 	}
+	if slices.ContainsFunc(a.inputs, func(in *input) bool { return in.ledger.Status().Name == name }) {
+		return fmt.Errorf("the input %q is given twice", name)
+	}
 	ledger := consumer.NewLedger(name, kind, address)
 	ledger.OnState(a.inputsChanged)
 	ledger.SilentAfter(a.opts.SilentAfter)
@@ -143,6 +147,7 @@ func (a *App) inputsChanged() {
 func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan error {
 	return start(func() error {
 		var wg sync.WaitGroup
+		a.noteRunning(soft, &wg)
 		errs, stopped := make([]error, len(a.inputs)), make([]error, len(a.inputs))
 		for i, in := range a.inputs {
 			wg.Go(func() {
@@ -157,6 +162,7 @@ func (a *App) runInputs(soft, hard context.Context, failed func(error)) <-chan e
 				stopped[i] = nil
 			}
 		}
+		a.noteStopped(hard, joinEach(stopped, errs))
 		err := errors.Join(append(stopped, errs...)...)
 		if err == nil && soft.Err() == nil {
 			return ErrInputsEnded

@@ -108,6 +108,10 @@ const stdoutPosition = "reader:stdout"
 func (p *printer) place(ctx context.Context) (journal.Cursor, error) {
 	data, err := p.journal.Position(ctx, stdoutPosition)
 	if errors.Is(err, journal.ErrNotFound) {
+		// It begins with the oldest that is kept, and misses nothing by that.
+		if stats, err := p.journal.Stats(ctx); err == nil && stats.Reports.Oldest.Seq > 0 {
+			p.at.Store(stats.Reports.Oldest.Seq - 1)
+		}
 		return journal.Cursor{}, nil
 	}
 	if err != nil {
