@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -70,6 +71,7 @@ func (f *inputFlags) options(stdin io.Reader) (app.Inputs, error) {
 		}
 		out.Falco = append(out.Falco, o)
 	}
+	errs = append(errs, sameFiles(f.files)...)
 	for _, path := range f.files {
 		out.Files = append(out.Files, falcofile.Options{Path: path, FromEnd: f.filesFromEnd})
 	}
@@ -86,6 +88,44 @@ func (f *inputFlags) options(stdin io.Reader) (app.Inputs, error) {
 		out.Stdin = stdin
 	}
 	return out, errors.Join(errs...)
+}
+
+// sameFiles refuses files that are given twice, also by two names for one: what one of them brings
+// the other would only bring again.
+func sameFiles(paths []string) (errs []error) {
+	for i, path := range paths {
+		for _, before := range paths[:i] {
+			if isSameFile(before, path) {
+				errs = append(errs, fmt.Errorf("--alerts-file %s and --alerts-file %s are the same file: give it once", before, path))
+				break
+			}
+		}
+	}
+	return errs
+}
+
+// isSameFile reports whether two paths lead to one file, which need not exist yet.
+func isSameFile(a, b string) bool {
+	if fa, err := os.Stat(a); err == nil {
+		if fb, err := os.Stat(b); err == nil && os.SameFile(fa, fb) {
+			return true
+		}
+	}
+	return resolved(a) == resolved(b)
+}
+
+// resolved is a path without symbolic links, as far as it leads.
+func resolved(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if whole, err := filepath.EvalSymlinks(path); err == nil {
+		return whole
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // secretPath reads the secret path. It is in a file, since every user of a host can read

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -233,4 +234,73 @@ func (v *victim) health(service string) grpc_health_v1.HealthCheckResponse_Servi
 		v.Fatalf("health: %v\n%s", err, v.logs)
 	}
 	return resp.GetStatus()
+}
+
+// TestAnUncleanStopIsTold by the next run, once, for the inputs that can have lost something by it.
+func TestAnUncleanStopIsTold(t *testing.T) {
+	v := newVictim(t, "--http-listen", freePort(t), "--alerts-file", filepath.Join(t.TempDir(), "events.log"))
+	losses := func() map[string]uint64 {
+		out := make(map[string]uint64)
+		for _, in := range v.status().GetInputs() {
+			out[in.GetKind()] = in.GetPossibleLosses()
+			if n := len(in.GetRecentLosses()); n != int(in.GetPossibleLosses()) {
+				t.Errorf("%d losses with their times: %v", n, in)
+			}
+		}
+		return out
+	}
+	want := func(http uint64) {
+		t.Helper()
+		if got := losses(); got["http"] != http || got["file"] != 0 {
+			t.Errorf("possible losses %v; want %d by HTTP\n%s", got, http, v.logs)
+		}
+	}
+	v.start(nil)
+	want(0)
+	v.kill()
+	v.start(nil)
+	want(1)
+	if err := v.cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.cmd.Wait(); err != nil {
+		t.Errorf("stop: %v\n%s", err, v.logs)
+	}
+	if logs := v.logs.String(); !strings.Contains(logs, `"http":{"received":0,`) || !strings.Contains(logs, `"possible_losses":1,`) ||
+		!strings.Contains(logs, `"subscribers":{"delivered":0,"missed":0,"behind":0,"pruned_unread":0}`) {
+		t.Errorf("the last line is not the ledger:\n%s", logs)
+	}
+	v.start(nil)
+	want(0)
+}
+
+// TestAFileIsGivenOnce: by no second spelling, link or place that leads to the same.
+func TestAFileIsGivenOnce(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, err := range []error{
+		os.WriteFile("events.log", nil, 0o600), os.WriteFile("other.log", nil, 0o600), os.Symlink("events.log", "soft"), os.Link("events.log", "hard"),
+		os.Symlink(dir, filepath.Join(dir, "here")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		paths []string
+		wrong int
+	}{
+		{[]string{"events.log", "other.log", "not yet", "not yet either"}, 0},
+		{[]string{"events.log", "events.log"}, 1},
+		{[]string{"events.log", "./events.log", filepath.Join(dir, "events.log")}, 2},
+		{[]string{"events.log", "soft"}, 1},
+		{[]string{"events.log", "hard"}, 1},
+		{[]string{"events.log", "here/events.log"}, 1},
+		{[]string{"not yet", "here/not yet"}, 1},
+	} {
+		f := inputFlags{files: test.paths, busy: 1, idle: 1}
+		if _, err := f.options(nil); len(sameFiles(test.paths)) != test.wrong || (err != nil) != (test.wrong > 0) {
+			t.Errorf("%q: %v, %v", test.paths, sameFiles(test.paths), err)
+		}
+	}
 }
