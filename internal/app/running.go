@@ -142,8 +142,8 @@ func (m runningMark) loss(kind string) string {
 	case stdin.Kind:
 		held = fmt.Sprintf("at most %d alerts that it had received and not journaled, and those in the pipe", consumer.QueueLength)
 	case falcohttp.Kind:
-		held = "alerts that it had answered 202, or not yet answered"
+		held = "alerts that it had answered 202, or not answered yet,"
 	default:
 	}
-	return "the falco-reporter started at " + at + " ended without stopping (killed, or a crash, or the host's): " + held + " may be lost"
+	return "the falco-reporter started at " + at + " left no note of a clean stop (it was killed, it or its host crashed, or its journal took nothing in): " + held + " may be lost"
 }

@@ -46,7 +46,7 @@ func TestAnUncleanStopIsAPossibleLoss(t *testing.T) {
 		want []uint64
 		says string
 	}{
-		"killed":  {func(*App) {}, []uint64{1, 0, 1, 1}, "ended without stopping"},
+		"killed":  {func(*App) {}, []uint64{1, 0, 1, 1}, "left no note of a clean stop"},
 		"clean":   {func(a *App) { a.noteStopped(t.Context(), make([]error, len(kinds))) }, []uint64{0, 0, 0, 0}, ""},
 		"unclean": {func(a *App) { e := errors.New("x"); a.noteStopped(t.Context(), []error{nil, e, e, nil}) }, []uint64{0, 0, 1, 0}, "before this input was at rest"},
 	} {

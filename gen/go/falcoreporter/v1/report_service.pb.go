@@ -614,7 +614,7 @@ type InputStatus struct {
 	LastRejected string `protobuf:"bytes,17,opt,name=last_rejected,json=lastRejected,proto3" json:"last_rejected,omitempty"`
 	// How often something happened that can have lost alerts before they reached us, where that
 	// is not the end of a connection: a file that was truncated or went away unread, or a daemon
-	// before this one that ended without stopping.
+	// before this one that left no note of a clean stop.
 	PossibleLosses uint64 `protobuf:"varint,18,opt,name=possible_losses,json=possibleLosses,proto3" json:"possible_losses,omitempty"`
 	// When that, or a disconnect that can have lost alerts, last happened, and what it was.
 	PossibleLossTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=possible_loss_time,json=possibleLossTime,proto3" json:"possible_loss_time,omitempty"`
