@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -107,4 +108,13 @@ func TestTheMarkIsTriedAgain(t *testing.T) {
 			t.Errorf("the mark is %q, %v", data, err)
 		}
 	})
+}
+
+// TestAnInputIsGivenOnce: two of one name could not be told apart, nor keep their positions.
+func TestAnInputIsGivenOnce(t *testing.T) {
+	file := falcofile.Options{Path: filepath.Join(t.TempDir(), "events.log")}
+	_, err := New(t.Context(), Options{Inputs: Inputs{Files: []falcofile.Options{file, file}}, Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "given twice") {
+		t.Errorf("error %v", err)
+	}
 }
