@@ -53,7 +53,7 @@ type keptHost struct {
 func (s *Silence) Remember(ctx context.Context, in Memory) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.memory, s.watched = in, time.Now()
+	s.memory, s.watched, s.changed = in, time.Now(), true // kept anew soon, whatever others do to the states
 	states, err := in.States(ctx)
 	if err != nil {
 		return fmt.Errorf("find the hosts that are watched for silence: %w", err)
