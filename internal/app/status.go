@@ -12,12 +12,12 @@ import (
 
 // status describes the daemon; the server adds the journal and its subscribers.
 func (a *App) status(ctx context.Context) (*pb.GetStatusResponse, error) {
-	w := a.worker.Stats()
+	w, now := a.worker.Stats(), a.progress.state()
 	out := &pb.GetStatusResponse{
 		Version:       a.opts.Version,
 		StartTime:     timestamppb.New(a.start),
 		AttackVersion: a.enricher.AttackVersion(),
-		Enrichment:    &pb.EnrichStatus{Alerts: w.Alerts, Revisions: w.Revisions, Plain: w.Plain},
+		Enrichment:    &pb.EnrichStatus{Alerts: w.Alerts, Revisions: w.Revisions, Plain: w.Plain, Waiting: now.Waiting, Stalled: now.Stalled},
 	}
 	for _, in := range a.inputs {
 		out.Inputs = append(out.Inputs, inputStatus(in.ledger.Status(), in.ledger.Losses()))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -45,11 +46,15 @@ type Joiner interface {
 	// End ends incidents because no alert will come any more, at most so many, and returns their
 	// last revisions; none once all have ended.
 	End(limit int) []*pb.Report
-	// Changed is what must be kept of the Joiner's state since the last call.
+	// Changed is what must be kept of the Joiner's state since the last call. The keys begin with
+	// StatePrefix.
 	Changed() []journal.State
 	// Restore takes up the state that was kept. Lookup finds an alert again, with its report.
 	Restore(states []journal.State, lookup func(alert.ID) (*alert.Alert, *pb.Report, bool)) error
 }
+
+// StatePrefix begins the keys of a Joiner's state: those of others in the journal are not its.
+const StatePrefix = "incident/"
 
 // Worker takes alerts from the alert log to the report log, in order, each exactly once.
 type Worker struct {
@@ -135,6 +140,7 @@ func (w *Worker) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the state of incidents: %w", err)
 	}
+	states = slices.DeleteFunc(states, func(s journal.State) bool { return !strings.HasPrefix(s.Key, StatePrefix) })
 	err = w.takeUp(states, func(id alert.ID) (*alert.Alert, *pb.Report, bool) {
 		e, err := w.journal.Alert(ctx, id)
 		if err != nil {

@@ -194,7 +194,8 @@ func TestStateThatCannotBeTakenUp(t *testing.T) {
 	e := enricher(t)
 	synctest.Test(t, func(t *testing.T) {
 		j := journal.NewMemory(journal.MemoryOptions{})
-		if err := j.AppendReports(t.Context(), journal.Cursor{}, nil, journal.State{Key: "k", Data: []byte("x")}); err != nil {
+		if err := j.AppendReports(t.Context(), journal.Cursor{}, nil,
+			journal.State{Key: enrich.StatePrefix + "k", Data: []byte("x")}, journal.State{Key: "another's", Data: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := j.AppendAlerts(t.Context(), numbered(t, 0, 2)); err != nil {
@@ -206,7 +207,7 @@ func TestStateThatCannotBeTakenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		states, err := j.States(t.Context())
-		if got := fmt.Sprint(reported(t, j)); err != nil || len(states) != 0 || got != "[rule 0 rule 1]" {
+		if got := fmt.Sprint(reported(t, j)); err != nil || len(states) != 1 || states[0].Key != "another's" || got != "[rule 0 rule 1]" {
 			t.Errorf("reports %s, %d states, %v", got, len(states), err)
 		}
 	})

@@ -967,7 +967,8 @@ type JournalStatus struct {
 	Reports *LogStatus `protobuf:"bytes,4,opt,name=reports,proto3" json:"reports,omitempty"`
 	// Where it lies, for a journal on disk.
 	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
-	// Why it does not take anything in, when it does not: disk full, read-only.
+	// Why it does not take anything in, or cannot be synced or read, when that is so: disk full,
+	// read-only, damaged.
 	Failure string `protobuf:"bytes,6,opt,name=failure,proto3" json:"failure,omitempty"`
 	// Since when.
 	FailingSince *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=failing_since,json=failingSince,proto3" json:"failing_since,omitempty"`
@@ -1144,7 +1145,11 @@ type EnrichStatus struct {
 	// Report revisions written.
 	Revisions uint64 `protobuf:"varint,2,opt,name=revisions,proto3" json:"revisions,omitempty"`
 	// Alerts that enrichment failed on and that were reported plainly from their raw fields.
-	Plain         uint64 `protobuf:"varint,3,opt,name=plain,proto3" json:"plain,omitempty"`
+	Plain uint64 `protobuf:"varint,3,opt,name=plain,proto3" json:"plain,omitempty"`
+	// Alerts of the alert log that are not accounted for yet.
+	Waiting uint64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Whether alerts wait and none has been accounted for in the last 30 seconds.
+	Stalled       bool `protobuf:"varint,5,opt,name=stalled,proto3" json:"stalled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1198,6 +1203,20 @@ func (x *EnrichStatus) GetPlain() uint64 {
 		return x.Plain
 	}
 	return 0
+}
+
+func (x *EnrichStatus) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *EnrichStatus) GetStalled() bool {
+	if x != nil {
+		return x.Stalled
+	}
+	return false
 }
 
 // ReaderStatus is what became of the report log with one reader: stdout, or a subscriber.
@@ -1565,11 +1584,13 @@ const file_falcoreporter_v1_report_service_proto_rawDesc = "" +
 	"\roldest_cursor\x18\x01 \x01(\tR\foldestCursor\x12#\n" +
 	"\rnewest_cursor\x18\x02 \x01(\tR\fnewestCursor\x12\x18\n" +
 	"\aentries\x18\x03 \x01(\x04R\aentries\x12\x14\n" +
-	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\"Z\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\"\x8e\x01\n" +
 	"\fEnrichStatus\x12\x16\n" +
 	"\x06alerts\x18\x01 \x01(\x04R\x06alerts\x12\x1c\n" +
 	"\trevisions\x18\x02 \x01(\x04R\trevisions\x12\x14\n" +
-	"\x05plain\x18\x03 \x01(\x04R\x05plain\"\xc7\x01\n" +
+	"\x05plain\x18\x03 \x01(\x04R\x05plain\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\x04R\awaiting\x12\x18\n" +
+	"\astalled\x18\x05 \x01(\bR\astalled\"\xc7\x01\n" +
 	"\fReaderStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdelivered\x18\x02 \x01(\x04R\tdelivered\x12\x16\n" +
