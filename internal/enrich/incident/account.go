@@ -230,6 +230,9 @@ func (g *group) notShown(ranked []*telling, combined []combination) []string {
 		rule := t.view.GetRule().GetName()
 		for _, s := range t.view.GetNotShown() {
 			if strings.HasPrefix(s, "Whether it ") || strings.HasPrefix(s, "That it ") {
+				if resultOf(t.view) == failed && g.tally(rule).succeeded > 0 {
+					continue // the finding on their results says how many did
+				}
 				if len(g.rules) > 1 && rule != ranked[0].view.GetRule().GetName() {
 					s = "Of " + phrase.Quote(rule) + ": " + strings.ToLower(s[:1]) + s[1:]
 				}
