@@ -92,17 +92,9 @@ func (g *group) results(ranked []*telling) []gathered {
 		}
 		out = append(out, gathered{general: c.name != ranked[0].view.GetRule().GetName(), finding: &pb.Finding{
 			Statement: atLeast + strconv.FormatUint(t.succeeded, 10) + " of " + strconv.FormatUint(c.count, 10) + " " + what +
-				" succeeded, " + fewest + strconv.FormatUint(t.failed, 10) + " failed or " + was(t.failed) + " refused.",
+				" succeeded, " + fewest + strconv.FormatUint(t.failed, 10) + " did not.",
 			Evidence: []string{evidence}, Confidence: certain, AlertIds: t.ids,
 		}})
 	}
 	return out
-}
-
-// was is the verb for so many.
-func was(n uint64) string {
-	if n == 1 {
-		return "was"
-	}
-	return "were"
 }

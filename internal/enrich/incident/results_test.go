@@ -18,12 +18,12 @@ func TestDifferingResults(t *testing.T) {
 		want           string // a finding, empty for none on the results
 		denies         string // of what is not shown, empty for nothing
 	}{
-		"refused, then done": {[]string{"R", "R"}, []string{"EACCES", "SUCCESS"}, "1 of 2 calls succeeded, 1 failed or was refused.", ""},
-		"done, then failed":  {[]string{"R", "R", "R"}, []string{"SUCCESS", "EEXIST", "EEXIST"}, "1 of 3 calls succeeded, 2 failed or were refused.", ""},
+		"refused, then done": {[]string{"R", "R"}, []string{"EACCES", "SUCCESS"}, "1 of 2 calls succeeded, 1 did not.", ""},
+		"done, then failed":  {[]string{"R", "R", "R"}, []string{"SUCCESS", "EEXIST", "EEXIST"}, "1 of 3 calls succeeded, 2 did not.", ""},
 		"both refused":       {[]string{"R", "R"}, []string{"EACCES", "EACCES"}, "", denial},
 		"both done":          {[]string{"R", "R"}, []string{"SUCCESS", "SUCCESS"}, "", ""},
 		"another rule's":     {[]string{"R", "S"}, []string{"SUCCESS", "EACCES"}, "", "Of “S”: that it succeeded."},
-		"two rules":          {[]string{"R", "S", "S"}, []string{"SUCCESS", "EACCES", "SUCCESS"}, "1 of 2 calls of “S” succeeded, 1 failed or was refused.", ""},
+		"two rules":          {[]string{"R", "S", "S"}, []string{"SUCCESS", "EACCES", "SUCCESS"}, "1 of 2 calls of “S” succeeded, 1 did not.", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var alerts []*alert.Alert
@@ -69,7 +69,7 @@ func TestResultsOfManyAlerts(t *testing.T) {
 	}
 	r := final(t, joined(t, incident.Options{}, alerts))[0]
 	for _, f := range r.GetShown() {
-		if strings.HasPrefix(f.GetStatement(), "At least ") && strings.Contains(f.GetStatement(), " of 40 calls succeeded, at least 1 failed or was refused.") {
+		if strings.HasPrefix(f.GetStatement(), "At least ") && strings.Contains(f.GetStatement(), " of 40 calls succeeded, at least 1 did not.") {
 			return
 		}
 	}

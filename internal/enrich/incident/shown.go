@@ -50,16 +50,12 @@ func (g *group) shown(ranked []*telling, combined []combination) []*pb.Finding {
 		}
 	}
 	// The finding that decided the urgency of the most urgent alert stands first in its own report:
-	// here it stands right behind what the combination shows, and behind it how its rule's results
-	// differ.
-	decided := 0
-	if len(all) > 0 && !all[0].general {
-		decided = 1
-	}
+	// here it stands right behind what the combination shows, and how its rule's results differ: the
+	// reason of the urgency says the same as it does, and nothing else says that.
 	if len(all) > 0 {
 		all[0].general = false
 	}
-	all = slices.Insert(all, decided, g.results(ranked)...)
+	all = slices.Insert(all, 0, g.results(ranked)...)
 	slices.SortStableFunc(all, func(x, y gathered) int { return compareBool(x.general, y.general) })
 	for _, x := range all[:min(len(all), max(maxShown-len(out), 0))] {
 		slices.SortFunc(x.finding.AlertIds, cmp.Compare)
