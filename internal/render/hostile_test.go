@@ -455,3 +455,27 @@ func TestFirstScreenStandIns(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstScreenKeepsTheResult: where a summary is cut, what came of it stays, and the object of the
+// call with it; what only fills is left out.
+func TestFirstScreenKeepsTheResult(t *testing.T) {
+	for _, result := range []string{" and was refused (EACCES).", ", which failed (HTTP 500).", ", which was granted (HTTP 101).", ", result unknown."} {
+		r := everything()
+		r.Host = "node"
+		r.Summary = "Kubernetes user “" + strings.Repeat("a ", 9) + "” asked to “create” “" + strings.Repeat("b ", 9) + "” about “x” with a great many more words that say little" + result
+		r.Urgency.Why = strings.Repeat("why ", 20) + "."
+		r.Shown = []*pb.Finding{{Statement: "No login user.", Evidence: []string{"user.loginuid"}}, {Statement: strings.Repeat("shown ", 20) + "."}}
+		screen, _, _ := strings.Cut(render(t, Text, r), "\nDETAILS")
+		screen = strings.Join(strings.Fields(screen), " ")
+		if !strings.Contains(screen, strings.TrimSuffix(strings.TrimLeft(result, ", "), ".")) || strings.Contains(screen, "No login user") {
+			t.Errorf("%s:\n%s", result, screen)
+		}
+	}
+	r := everything()
+	r.Host, r.Summary = "node", "“chmod u+s /tmp/x” as “bob” called fchmodat on “/tmp/x” on “node”, result unknown."
+	r.Urgency.Why = strings.Repeat("why ", 34) + "."
+	screen, _, _ := strings.Cut(render(t, Text, r), "\nDETAILS")
+	if screen = strings.Join(strings.Fields(screen), " "); !strings.Contains(screen, "called fchmodat on “/tmp/x”, result unknown.") {
+		t.Error(screen)
+	}
+}

@@ -56,21 +56,30 @@ type screen struct {
 func layScreen(r *pb.Report) screen {
 	s := screen{urgency: urgencyWord(r.GetUrgency()), when: when(r)}
 	for _, b := range [...]bound{
-		{value: maxScreenValue},
-		{value: maxScreenValue, terse: true},
-		{value: 5, terse: true},
-		{value: 3, terse: true},
-		{value: 2, terse: true},
-		{value: 3, terse: true, what: 14},
-		{value: 2, terse: true, what: 12},
-		{value: 2, terse: true, what: 10},
-		{value: 2, what: 10, shown: 14, other: 11},
-		{value: 2, what: 9, shown: 12, other: 10},
-		{value: 2, what: 8, shown: 11, other: 9, action: 8},
-		{value: 2, what: 8, why: 12, shown: 10, other: 8, action: 7},
-		{value: 2, what: 8, why: 9, shown: 9, other: 7, action: 6},
-		{value: 2, what: 8, why: 9, shown: 8, other: 7, action: 4},
-		{value: 1, title: 8, what: 8, why: 7, shown: 7, other: 6, action: 3},
+		{value: maxScreenValue, told: maxScreenValue},
+		{value: maxScreenValue, told: maxScreenValue, terse: true},
+		{value: 5, told: maxScreenValue, terse: true},
+		{value: 3, told: maxScreenValue, terse: true},
+		{value: 2, told: maxScreenValue, terse: true},
+		{value: 2, told: 6, terse: true},
+		{value: 2, told: 5, terse: true},
+		{value: 2, told: 4, terse: true},
+		{value: 2, told: 4, terse: true, shown: 15, other: 12},
+		{value: 2, told: 3, terse: true},
+		{value: 2, told: 4, terse: true, shown: 12, other: 10},
+		{value: 2, told: 2, terse: true},
+		{value: 2, told: 3, terse: true, shown: 12, other: 10},
+		{value: 2, told: 3, terse: true, why: 12, shown: 11, other: 9},
+		{value: 2, told: 3, terse: true, what: 14, why: 12, shown: 11, other: 9, action: 8},
+		{value: 2, told: 2, terse: true, what: 12, why: 12, shown: 11, other: 9, action: 8},
+		{value: 2, told: 2, what: 10, shown: 14, other: 11},
+		{value: 2, told: 2, what: 9, shown: 12, other: 10},
+		{value: 2, told: 2, what: 10, why: 12, shown: 10, other: 8, action: 7},
+		{value: 2, told: 2, what: 8, shown: 11, other: 9, action: 8},
+		{value: 2, told: 2, what: 8, why: 12, shown: 10, other: 8, action: 7},
+		{value: 2, told: 2, what: 8, why: 9, shown: 9, other: 7, action: 6},
+		{value: 2, told: 2, what: 8, why: 9, shown: 8, other: 7, action: 4},
+		{value: 1, told: 1, title: 8, what: 8, why: 7, shown: 7, other: 6, action: 3},
 	} {
 		if s.fits(r, b) {
 			s.addShown(r, b)
@@ -87,11 +96,12 @@ const (
 	maxScreenBytes = 160
 )
 
-// bound is how many words of each kind there may be; 0 is any number. Terse leaves out of the
-// summary what stands elsewhere: the place, which is above it, and the parent.
+// bound is how many words of each kind there may be; 0 is any number. Told is for the values of the
+// summary, among them the command and its peer, which go last. Terse leaves out of the summary what
+// stands elsewhere: the place and how many alerts there are, which is above it, and the parent.
 type bound struct {
-	value, title, why, what, shown, other, action int
-	terse                                         bool
+	value, told, title, why, what, shown, other, action int
+	terse                                               bool
 }
 
 // summary is the summary as it may stand on the screen.
@@ -100,7 +110,7 @@ func (b bound) summary(r *pb.Report) string {
 	if !b.terse && b.what == 0 {
 		return text
 	}
-	for _, aside := range [...][2]string{{" in container “", "”"}, {" (parent “", "”)"}, {" on “", "”"}, {" on the host", ""}, {" in a container", ""}} {
+	for _, aside := range [...][2]string{{" in container “", "”"}, {" in pod “", "”"}, {" in namespace “", "”"}, {" (parent “", "”)"}, {" on “" + r.GetHost() + "”", ""}, {" on the host", ""}, {" in a container", ""}} {
 		before, rest, ok := strings.Cut(text, aside[0])
 		if !ok {
 			continue
@@ -109,6 +119,9 @@ func (b bound) summary(r *pb.Report) string {
 		if _, after, ok := strings.Cut(rest, aside[1]); ok && strings.Count(before, "“") == strings.Count(before, "”") {
 			text = before + after
 		}
+	}
+	if before, _, ok := strings.Cut(text, " It is one of "); ok && strings.Count(before, "“") == strings.Count(before, "”") {
+		text = before
 	}
 	return text
 }
@@ -121,10 +134,10 @@ func (s *screen) fits(r *pb.Report, b bound) bool {
 	}
 	s.title = capWords(s.title, b.title)
 	s.why = b.reason(r)
-	s.what = b.line(b.summary(r), b.what)
+	s.what = b.tell(b.summary(r))
 	s.shown, s.doFirst, s.doFirstTitles = nil, nil, nil
 	for _, f := range r.GetShown() {
-		if l := b.line(f.GetStatement(), b.shown); len(l) > 0 {
+		if l := b.line(f.GetStatement(), b.shown); len(l) > 0 && !isFiller(f) {
 			s.shown = []line{l}
 			break
 		}
@@ -195,12 +208,18 @@ func (b bound) lines(sentences []string) []line {
 	return out
 }
 
+// isFiller reports whether a finding says no more than that no login user is set, which is so for
+// nearly every alert: one that names a user names the name's field too.
+func isFiller(f *pb.Finding) bool {
+	return len(f.GetEvidence()) == 1 && f.GetEvidence()[0] == "user.loginuid"
+}
+
 // addShown adds more of what is shown as long as there is room.
 func (s *screen) addShown(r *pb.Report, b bound) {
 	skipped := false
 	for _, f := range r.GetShown() {
 		l := b.line(f.GetStatement(), b.shown)
-		if len(l) == 0 {
+		if len(l) == 0 || isFiller(f) {
 			continue
 		}
 		if !skipped { // it is there
@@ -251,6 +270,44 @@ func capWords(l line, most int) line {
 		out = append(out, s)
 	}
 	return out
+}
+
+// tell is the summary with its values cut, and cut. The first two words of a shell's command, as sh -c,
+// say nothing: where there is room in the sentence they do not count.
+func (b bound) tell(summary string) line {
+	told := sentence(summary)
+	out := capValues(told, b.told)
+	for i, s := range told {
+		if _, rest, ok := strings.Cut(s.text, " "); ok && b.what == 0 && s.kind == spanQuoted && strings.HasPrefix(rest, "-c ") {
+			out[i] = capValues(line{s}, b.told+2)[0]
+		}
+	}
+	return capTold(out, b.what)
+}
+
+// capTold cuts a summary as capWords does, but never what came of it, which stands at its end.
+func capTold(l line, most int) line {
+	if most == 0 || countWords(l) <= most || len(l) == 0 || l[len(l)-1].kind != spanWords {
+		return capWords(l, most)
+	}
+	end := l[len(l)-1].text
+	at := -1
+	for _, begin := range [...]string{" and was refused", ", which ", ", result "} {
+		if at = strings.Index(end, begin); at >= 0 {
+			break
+		}
+	}
+	if at < 0 {
+		return capWords(l, most)
+	}
+	result := end[at:]
+	room := most - wordsIn(strings.TrimLeft(result, ", "))
+	if room < 2 {
+		return capWords(l, most)
+	}
+	head := slices.Clone(l)
+	head[len(head)-1].text = end[:at]
+	return capWords(head, room).words(result)
 }
 
 // countWords counts the words of the screen with its labels, numbers and separators.
