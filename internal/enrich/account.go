@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/falco-reporter/falco-reporter/internal/phrase"
@@ -101,15 +102,7 @@ func readGpasswd(args []string) accountTask {
 // takesOf says which options take a value: these letters and long names.
 func takesOf(letters string, long ...string) func(option, value string) bool {
 	return func(option, _ string) bool {
-		if len(option) == 1 {
-			return strings.Contains(letters, option)
-		}
-		for _, name := range long {
-			if option == name {
-				return true
-			}
-		}
-		return false
+		return len(option) == 1 && strings.Contains(letters, option) || slices.Contains(long, option)
 	}
 }
 

@@ -175,7 +175,7 @@ func (s *scene) findChangedImage() {
 	if s.changedImage() {
 		s.show(certain, "The program's file was added or changed after the container was created.", "proc.is_exe_upper_layer", "evt.arg.flags")
 		if s.startsProgram() {
-			s.raise(today, "A program added or changed since the container was created.", "the container installs or updates its own programs")
+			s.raise(today, "A program added or changed in the container.", "the container installs or updates its own programs")
 		}
 	}
 	if n, ok := s.a.Int("proc.exe_ino.ctime_duration_pidns_start"); ok && n > 0 {
@@ -207,7 +207,7 @@ func (s *scene) findUser() {
 // findPrivileged: the container may do nearly everything on the host.
 func (s *scene) findPrivileged() {
 	if s.r.GetContainer().GetPrivileged() {
-		s.show(certain, "The container is privileged: without a user namespace, root in it is root on the host.", "container.privileged")
+		s.show(certain, "The container is privileged: without a user namespace its root is the host's.", "container.privileged")
 	}
 }
 

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func (s *scene) tell() {
 	if s.isMetrics() {
 		s.r.HarmlessIf = []string{"Falco is configured to print its figures (metrics)"} // no sign of anything else
 	} else {
-		s.r.HarmlessIf = append(s.r.HarmlessIf, s.book.HarmlessIf...)
+		s.r.HarmlessIf = append(s.r.HarmlessIf, slices.DeleteFunc(slices.Clone(s.book.HarmlessIf), s.ruledOut)...)
 	}
 	told := s.book
 	if s.contradicts(told) {
@@ -69,9 +70,12 @@ func (s *scene) tell() {
 }
 
 // settled reports whether the alert answers what a playbook leaves open for all alerts of a rule:
-// its result does with "That it worked: refused calls match too", and what is said of containers
-// is no question on the host.
+// its result does with "That it worked: refused calls match too", the place of the program with "That
+// a file in /tmp ran", and what is said of containers is no question on the host.
 func (s *scene) settled(sentence string) bool {
+	if dir := openPlace(s.r.GetProcess().GetExePath()); dir != "" && strings.HasPrefix(sentence, "That a file in "+dir+" ran") {
+		return true
+	}
 	if s.r.GetWorkload() == pb.Workload_WORKLOAD_HOST && strings.Contains(sentence, "container has its own") {
 		return true
 	}
@@ -85,6 +89,14 @@ func (s *scene) settled(sentence string) bool {
 		}
 	}
 	return false
+}
+
+// ruledOut reports whether a condition supposes another result than the alert has: "..., and evt.res
+// is EEXIST".
+func (s *scene) ruledOut(condition string) bool {
+	_, result, ok := strings.Cut(condition, "evt.res is ")
+	result, _, _ = strings.Cut(result, " ")
+	return ok && s.outcome() != pb.Outcome_OUTCOME_UNSPECIFIED && strings.Trim(result, ",.;") != cmp.Or(s.r.GetEvent().GetResult(), "SUCCESS")
 }
 
 // leaveOpen says what the event of a file leaves open, whatever the rule.
@@ -169,7 +181,7 @@ func (s *scene) summary() string {
 	case s.r.GetProcess() != nil || s.r.GetEvent().GetType() != "" && s.isSyscall():
 		return s.syscallSummary()
 	default:
-		return "Falco's source " + phrase.Quote(cmp.Or(s.a.Source, "unknown")) + " reported: " + phrase.Quote(alert.PlainLine(s.a.Output)) + "."
+		return s.sourceSummary()
 	}
 }
 
@@ -243,12 +255,9 @@ func (s *scene) containerSummary() string {
 func (s *scene) requestSummary() string {
 	q := s.r.GetKubernetes().GetRequest()
 	var b strings.Builder
-	b.WriteString("Kubernetes user " + phrase.Quote(cmp.Or(q.GetUser(), "unknown")) + " asked to " + phrase.Quote(cmp.Or(q.GetVerb(), "act on")))
-	if kind := strings.Trim(q.GetResource()+"/"+q.GetSubresource(), "/"); kind != "" {
-		b.WriteString(" " + phrase.Quote(kind))
-	}
-	if q.GetName() != "" {
-		b.WriteString(" " + phrase.Quote(q.GetName()))
+	b.WriteString("Kubernetes user " + phrase.Quote(cmp.Or(q.GetUser(), "unknown")) + " " + s.asked(q))
+	if image := s.a.String("ka.req.pod.containers.image"); image != "" {
+		b.WriteString(" with image " + phrase.Quote(image))
 	}
 	if q.GetNamespace() != "" {
 		b.WriteString(" in namespace " + phrase.Quote(q.GetNamespace()))
@@ -389,10 +398,58 @@ func brief(cmd string) string {
 			if utf8.RuneCountInString(cmd[:last]) < minBrief {
 				return cmd // a long word, whose end may tell more than what is before it
 			}
+			if peer := peerIn(cmd[last:]); peer != "" {
+				return beginning(cmd, phrase.MaxQuoted-utf8.RuneCountInString(peer)-len(" …  …")) + " … " + peer + " …"
+			}
 			return phrase.Shorten(cmd[:last]) + " …"
 		}
 	}
 	return cmd
+}
+
+// maxPeer bounds the characters of a peer, so that the command's beginning stands before it.
+const maxPeer = 28
+
+// peerIn is the first address or URL in the rest of a command line, with a port behind it: whom it is to
+// talk to says more than the words before.
+func peerIn(rest string) string {
+	words := strings.Fields(rest)
+	for i, word := range words {
+		word = strings.Trim(word, "\"'<>&;|()`\\")
+		if !isPeer(word) {
+			continue
+		}
+		if i+1 < len(words) {
+			if port := number(strings.Trim(words[i+1], "\"';|")); port != "" {
+				word += " " + port
+			}
+		}
+		if utf8.RuneCountInString(word) > maxPeer {
+			return ""
+		}
+		return word
+	}
+	return ""
+}
+
+// isPeer reports whether a word is an address, one with a port, or a URL.
+func isPeer(word string) bool {
+	_, err := netip.ParseAddr(word)
+	_, errPort := netip.ParseAddrPort(word)
+	return err == nil || errPort == nil || firstURL(word) != ""
+}
+
+// beginning is as many whole words of a command line as fit into some characters, at most four.
+func beginning(cmd string, most int) string {
+	const maxWords = 4
+	out := ""
+	for i, word := range strings.Fields(cmd) {
+		if i == maxWords || utf8.RuneCountInString(out)+1+utf8.RuneCountInString(word) > most {
+			break
+		}
+		out = strings.TrimPrefix(out+" "+word, " ")
+	}
+	return out
 }
 
 // maxShells bounds how many shells in shells are looked into.

@@ -21,13 +21,14 @@ func isNetworkTool(name string) bool {
 }
 
 // findNetworkTool: what such a tool was told to do in its arguments: to wait for connections, or
-// to hand a program to whoever is at the other end.
+// to hand a program to the other end.
 func (s *scene) findNetworkTool() {
 	p := s.r.GetProcess()
 	if !isNetworkTool(p.GetName()) || !s.startsProgram() {
 		return
 	}
-	task := readTask(strings.Fields(p.GetCommandLine()))
+	args := strings.Fields(p.GetCommandLine())
+	task := readTask(args)
 	if task.listens {
 		where := ""
 		if task.port != "" {
@@ -37,12 +38,11 @@ func (s *scene) findNetworkTool() {
 		s.notShown("That anybody connected.")
 		s.raise(today, "A network tool that waits for connections.", "an administrator is looking for a network fault")
 	}
-	switch {
-	case task.program == "":
+	switch program := toolProgram(args); {
 	case task.local:
 		s.show(certain, "Its arguments tell "+phrase.Quote(p.GetName())+" to run the program "+phrase.Quote(task.program)+"; they name no connection.", "proc.name", "proc.cmdline")
-	default:
-		s.show(task.sure, "Its arguments hand the program "+phrase.Quote(task.program)+" to whoever is at the other end.", "proc.name", "proc.cmdline")
+	case program != "":
+		s.show(task.sure, "Its arguments hand the program "+phrase.Quote(program)+" to the other end.", "proc.name", "proc.cmdline")
 		s.raise(page, "A network tool that hands out a program.", "an administrator is looking for a network fault")
 	}
 }
@@ -68,7 +68,7 @@ func readTask(args []string) netTask {
 	}
 }
 
-// toolProgram is the program that the arguments hand to whoever is at the other end.
+// toolProgram is the program that the arguments hand to the other end.
 func toolProgram(args []string) string {
 	if task := readTask(args); !task.local {
 		return task.program

@@ -11,7 +11,7 @@ import (
 // starts are not its own.
 func TestToolArguments(t *testing.T) {
 	e := enricher(t)
-	const waits, hands = "to wait for connections", "to whoever is at the other end"
+	const waits, hands = "to wait for connections", "to the other end"
 	for _, tc := range []struct {
 		cmd   string
 		want  []string // parts of findings; with a leading ! of none
