@@ -268,7 +268,11 @@ func (s *scene) findNamed() {
 		if !ok || !pl.grave && !pl.secret || word == s.r.GetFile().GetPath() {
 			continue
 		}
-		s.show(likely, "The command line names "+phrase.Quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
+		if strings.HasPrefix(word, "/") && !strings.ContainsAny(word, "*?[") {
+			s.show(likely, "The command line names "+phrase.Quote(word)+": it holds "+pl.holds+".", "proc.cmdline")
+		} else {
+			s.show(likely, "The command line names "+phrase.Quote(word)+": files of such names hold "+pl.holds+".", "proc.cmdline")
+		}
 		s.raiseNamed(pl)
 		if told++; told == maxNamed {
 			return

@@ -354,12 +354,20 @@ func (s *scene) findMode() {
 	if !strings.Contains(call, "chmod") || s.didNotHappen() {
 		return
 	}
+	is, has := "is asked for", "would run" // without a result
+	if s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
+		is, has = "is set", "runs"
+	}
 	switch {
 	case strings.Contains(mode, "S_ISUID"):
-		s.show(certain, "The setuid bit is set: the file runs with its owner's rights.", "evt.arg.mode")
-		s.raise(today, "A setuid file.", "a package or an image build does this")
+		s.show(certain, "The setuid bit "+is+": a program there "+has+" with its owner's rights.", "evt.arg.mode", "evt.res")
+		if s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED {
+			s.raise(today, "A setuid file.", "a package or an image build does this")
+		} else {
+			s.raise(today, "A setuid file was asked for.", "a package or an image build does this")
+		}
 	case strings.Contains(mode, "S_ISGID"):
-		s.show(certain, "The setgid bit is set: the file runs with its group's rights.", "evt.arg.mode")
+		s.show(certain, "The setgid bit "+is+": on a program it gives the group's rights, on a folder only the group.", "evt.arg.mode", "evt.res")
 	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
 		s.show(certain, "The new mode has an execute bit.", "evt.arg.mode")
 	default:

@@ -54,9 +54,6 @@ func (s *scene) asked(q *pb.KubernetesRequest) string {
 	}
 }
 
-// adminBindingRule is Falco's rule for bindings of cluster-admin. It does not print the role.
-const adminBindingRule = "Attach to cluster-admin Role"
-
 // askedBinding says which role was to be bound to whom; empty where the alert names neither.
 func (s *scene) askedBinding() string {
 	role := s.a.String("ka.req.binding.role")
@@ -66,7 +63,7 @@ func (s *scene) askedBinding() string {
 	default:
 		return "" // the binding is read or removed
 	}
-	byRule := role == "" && s.a.Rule == adminBindingRule && (s.rule.Name == "" || strings.Contains(s.rule.Condition, "ka.req.binding.role=cluster-admin"))
+	byRule := role == "" && s.a.Rule == adminRule && (s.rule.Name == "" || strings.Contains(s.rule.Condition, "ka.req.binding.role=cluster-admin"))
 	out := "asked to bind "
 	switch {
 	case role != "":

@@ -33,7 +33,7 @@ func TestUrgency(t *testing.T) {
 		"critical, done, privileged":     {"Critical", map[string]any{"evt.type": "setns", "evt.res": "SUCCESS", "proc.name": "x", "user.uid": 0, "container.id": "abc", "container.privileged": true}, page, "as root in a privileged container under"},
 		"critical, done, in a container": {"Critical", map[string]any{"evt.type": "setns", "evt.res": "SUCCESS", "proc.name": "x", "user.uid": 0, "container.id": "abc"}, today, "Succeeded as root in a container; nothing backs priority Critical."},
 		"critical, done, not root":       {"Critical", map[string]any{"evt.type": "setns", "evt.res": "SUCCESS", "proc.name": "x", "user.uid": 5, "container.id": "host"}, today, "Succeeded not as root on the host; nothing backs priority Critical."},
-		"critical with a finding":        {"Critical", map[string]any{"evt.type": "fchmodat", "evt.arg.mode": "S_ISUID", "proc.name": "chmod"}, page, "A setuid file, under a rule of priority Critical."},
+		"critical with a finding":        {"Critical", map[string]any{"evt.type": "fchmodat", "evt.arg.mode": "S_ISUID", "proc.name": "chmod"}, page, "A setuid file was asked for, under a rule of priority Critical."},
 		"critical, no call":              {"Critical", map[string]any{}, today, "Critical"},
 		"warning, nothing known":         {"Warning", map[string]any{"evt.type": "setns", "proc.name": "x"}, today, "Result unknown; priority Warning."},
 		"warning, weak in all":           {"Warning", map[string]any{"evt.type": "setns", "proc.name": "x", "user.uid": 5, "container.id": "abc"}, record, "Result unknown, not as root in a container: too little for Warning."},
