@@ -85,7 +85,7 @@ func (s *scene) askedBinding() string {
 const maxSubjects = 2
 
 // bindingSubjects names the subjects of a role binding, which Falco prints as Kubernetes has them: an
-// array of objects with a kind and a name. Anything else is quoted as it is.
+// array of objects with a kind and a name; users are named without their kind. Anything else is quoted as it is.
 func bindingSubjects(text string) string {
 	var subjects []struct{ Kind, Name, Namespace string }
 	if text == "" {
@@ -98,8 +98,8 @@ func bindingSubjects(text string) string {
 	for _, x := range subjects[:min(len(subjects), maxSubjects)] {
 		kind := ""
 		switch x.Kind {
-		case "User", "Group":
-			kind = strings.ToLower(x.Kind) + " "
+		case "Group":
+			kind = "group "
 		case "ServiceAccount":
 			kind = "service account "
 		}

@@ -67,16 +67,16 @@ func layScreen(r *pb.Report) screen {
 		{value: 2, told: 4, terse: true, shown: 15, other: 12},
 		{value: 2, told: 3, terse: true},
 		{value: 2, told: 4, terse: true, shown: 12, other: 10},
-		{value: 2, told: 2, terse: true},
 		{value: 2, told: 3, terse: true, shown: 12, other: 10},
-		{value: 2, told: 3, terse: true, why: 12, shown: 11, other: 9},
-		{value: 2, told: 3, terse: true, what: 14, why: 12, shown: 11, other: 9, action: 8},
-		{value: 2, told: 2, terse: true, what: 12, why: 12, shown: 11, other: 9, action: 8},
-		{value: 2, told: 2, what: 10, shown: 14, other: 11},
-		{value: 2, told: 2, what: 9, shown: 12, other: 10},
-		{value: 2, told: 2, what: 10, why: 12, shown: 10, other: 8, action: 7},
-		{value: 2, told: 2, what: 8, shown: 11, other: 9, action: 8},
-		{value: 2, told: 2, what: 8, why: 12, shown: 10, other: 8, action: 7},
+		{value: 2, told: 4, terse: true, why: 12, shown: 11, other: 9},
+		{value: 2, told: 2, terse: true},
+		{value: 2, told: 4, terse: true, why: 11, shown: 10, other: 8, action: 8},
+		{value: 2, told: 3, terse: true, why: 10, shown: 10, other: 8, action: 7},
+		{value: 2, told: 2, terse: true, why: 10, shown: 9, other: 8, action: 7},
+		{value: 2, told: 2, terse: true, what: 14, why: 10, shown: 10, other: 8, action: 7},
+		{value: 2, told: 2, terse: true, what: 12, why: 10, shown: 9, other: 8, action: 7},
+		{value: 2, told: 2, what: 12, why: 10, shown: 9, other: 8, action: 6},
+		{value: 2, told: 2, what: 10, why: 10, shown: 9, other: 8, action: 6},
 		{value: 2, told: 2, what: 8, why: 9, shown: 9, other: 7, action: 6},
 		{value: 2, told: 2, what: 8, why: 9, shown: 8, other: 7, action: 4},
 		{value: 1, told: 1, title: 8, what: 8, why: 7, shown: 7, other: 6, action: 3},
@@ -110,7 +110,7 @@ func (b bound) summary(r *pb.Report) string {
 	if !b.terse && b.what == 0 {
 		return text
 	}
-	for _, aside := range [...][2]string{{" in container “", "”"}, {" in pod “", "”"}, {" in namespace “", "”"}, {" (parent “", "”)"}, {" on “" + r.GetHost() + "”", ""}, {" on the host", ""}, {" in a container", ""}} {
+	for _, aside := range [...][2]string{{" in container “", "”"}, {" in pod “", "”"}, {" in namespace “", "”"}, {" (parent “", "”)"}, {" on “" + r.GetHost() + "”", ""}, {" on the host", ""}, {" in a container", ""}, {" (as the rule asks)", ""}} {
 		before, rest, ok := strings.Cut(text, aside[0])
 		if !ok {
 			continue
