@@ -367,7 +367,7 @@ func (s *scene) findMode() {
 			s.raise(today, "A setuid file was asked for.", "a package or an image build does this")
 		}
 	case strings.Contains(mode, "S_ISGID"):
-		s.show(certain, "The setgid bit "+is+": on a program it gives the group's rights, on a folder only the group.", "evt.arg.mode", "evt.res")
+		s.show(certain, "The setgid bit "+is+"; on a folder it gives no rights.", "evt.arg.mode", "evt.res")
 	case strings.Contains(mode, "S_IXUSR"), strings.Contains(mode, "S_IXGRP"), strings.Contains(mode, "S_IXOTH"):
 		s.show(certain, "The new mode has an execute bit.", "evt.arg.mode")
 	default:
