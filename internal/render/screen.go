@@ -76,6 +76,7 @@ func layScreen(r *pb.Report) screen {
 		{value: 2, told: 2, terse: true, what: 14, why: 10, shown: 10, other: 8, action: 7},
 		{value: 2, told: 2, terse: true, what: 12, why: 10, shown: 9, other: 8, action: 7},
 		{value: 2, told: 2, what: 12, why: 10, shown: 9, other: 8, action: 6},
+		{value: 2, told: 2, what: 12, why: 10, shown: 8, other: 7, action: 6},
 		{value: 2, told: 2, what: 10, why: 10, shown: 9, other: 8, action: 6},
 		{value: 2, told: 2, what: 8, why: 9, shown: 9, other: 7, action: 6},
 		{value: 2, told: 2, what: 8, why: 9, shown: 8, other: 7, action: 4},
