@@ -12,22 +12,53 @@ import (
 // actions takes the playbook's actions that fit the alert and fills them in.
 func (s *scene) actions() {
 	for i := range s.book.Actions {
-		a := &s.book.Actions[i]
-		if !s.fits(a.When) || !a.ForParent(s.parentName()) || !s.concerns(a) {
-			continue
+		if a := s.forEngine(&s.book.Actions[i]); a != nil {
+			s.action(a)
 		}
-		out := &pb.Action{
-			Phase:     phaseOf(a.Phase),
-			Title:     a.Title,
-			Why:       a.Why,
-			Reference: a.Reference,
-		}
-		if out.Snippet = a.Fill(s.value); out.GetSnippet() != "" {
-			out.Language, out.Tool = a.Language, a.Tool
-		}
-		s.r.Actions = append(s.r.Actions, out)
 	}
+	s.refill()
 	s.askForDrill()
+}
+
+// refill gives the phases in which nothing of the playbook fits, such as what is for another
+// container engine, those of the source.
+func (s *scene) refill() {
+	var lost []string
+	for i := range s.book.Actions {
+		phase := s.book.Actions[i].Phase
+		has := func(x *pb.Action) bool { return x.GetPhase() == phaseOf(phase) }
+		if !slices.Contains(lost, phase) && !slices.ContainsFunc(s.r.Actions, has) {
+			lost = append(lost, phase)
+		}
+	}
+	for i := range s.general.Actions {
+		if a := s.forEngine(&s.general.Actions[i]); a != nil && slices.Contains(lost, a.Phase) {
+			s.action(a)
+		}
+	}
+	if lost != nil {
+		slices.SortStableFunc(s.r.Actions, func(x, y *pb.Action) int { return int(x.GetPhase() - y.GetPhase()) })
+	}
+}
+
+// action fills in an action, if it fits the alert.
+func (s *scene) action(a *playbook.Action) {
+	if !s.fits(a.When) || !a.ForParent(s.parentName()) || !s.concerns(a) {
+		return
+	}
+	out := &pb.Action{
+		Phase:     phaseOf(a.Phase),
+		Title:     a.Title,
+		Why:       a.Why,
+		Reference: a.Reference,
+	}
+	if out.Snippet = a.Fill(s.valuesFor(a)); out.GetSnippet() != "" {
+		out.Language, out.Tool = a.Language, a.Tool
+	}
+	if s.examplesOnly(a) && out.GetSnippet() != "" && out.GetSnippet() != a.Fill(s.value) {
+		out.Why += theseAreExamples
+	}
+	s.r.Actions = append(s.r.Actions, out)
 }
 
 // askForDrill puts the question for a drill second, where a test tool's name was found and the
@@ -53,6 +84,8 @@ func (s *scene) fits(when string) bool {
 		return container
 	case playbook.WhenPlainContainer:
 		return container && !pod
+	case playbook.WhenCRIContainer:
+		return container && !pod && s.mayBeCRI()
 	case playbook.WhenKubernetes:
 		return pod
 	case playbook.WhenHost:
@@ -115,6 +148,74 @@ func phaseOf(name string) pb.Phase {
 	default:
 		return pb.Phase_PHASE_UNSPECIFIED
 	}
+}
+
+// Container engines as Falco names them in container.type; crictl speaks to the last three.
+const (
+	engineDocker     = "docker"
+	enginePodman     = "podman"
+	engineContainerd = "containerd"
+	engineCRIO       = "cri-o"
+	engineCRI        = "cri"
+)
+
+// forEngine is an action as it is for the engine that runs the container, nil where it is for
+// another one.
+func (s *scene) forEngine(a *playbook.Action) *playbook.Action {
+	engine := s.a.String("container.type")
+	if !a.ForDocker() || s.r.GetWorkload() != pb.Workload_WORKLOAD_CONTAINER || engine == "" || engine == engineDocker {
+		return a
+	}
+	if forPodman, ok := a.ForPodman(); ok && engine == enginePodman {
+		return &forPodman
+	}
+	return nil
+}
+
+// mayBeCRI reports whether the container can be one that crictl knows. Falco learns the names of a
+// container and of its pod together: a container with a name and without a pod is Docker's, unless
+// the rule does not ask for pods. Docker's own names have an underscore, as none in a pod has.
+func (s *scene) mayBeCRI() bool {
+	switch s.a.String("container.type") {
+	case engineContainerd, engineCRIO, engineCRI:
+		return true
+	case "":
+		_, asksForPod := s.a.Lookup("k8s.pod.name")
+		name := s.r.GetContainer().GetName()
+		return name == "" || !asksForPod && !strings.Contains(name, "_")
+	default:
+		return false
+	}
+}
+
+// theseAreExamples is said of an exception that could have been made of the alert's values.
+const theseAreExamples = " The values are examples: put in yours once this has proved harmless."
+
+// examplesOnly reports whether an action is not to be made of the alert's values: an exception
+// made of an attack's own would let the attack pass. It is for alerts that are not urgent.
+func (s *scene) examplesOnly(a *playbook.Action) bool {
+	return a.Phase == "tune" && s.r.GetUrgency().GetLevel() > record
+}
+
+// valuesFor are the values that an action may be filled in with. The paths of an engine at work
+// are the host's, and lead nowhere in the container.
+func (s *scene) valuesFor(a *playbook.Action) func(name string) (string, bool) {
+	hostPaths := a.When != playbook.WhenHost && s.r.GetWorkload() == pb.Workload_WORKLOAD_CONTAINER && s.isRuntimePart()
+	return func(name string) (string, bool) {
+		if name != playbook.TimeField && s.examplesOnly(a) || hostPaths && holdsPath(name) {
+			return "", false
+		}
+		return s.value(name)
+	}
+}
+
+// holdsPath reports whether a field is one whose value is a path.
+func holdsPath(field string) bool {
+	switch field {
+	case "fd.name", "proc.exepath", "evt.arg.filename", "evt.arg.name", "evt.arg.path", "evt.arg.newpath", "evt.arg.oldpath":
+		return true
+	}
+	return false
 }
 
 // value is what a snippet may take from the alert: an output field, or its time.

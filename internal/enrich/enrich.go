@@ -126,10 +126,11 @@ func (e *Enricher) whole(a *alert.Alert) *pb.Report {
 	r.File = fileOf(a)
 	r.Attack = e.attack.Message(a.Tags)
 	books := e.playbooks()
-	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(e.subject(r)), general: books.General(a.Source)}
+	s := &scene{a: a, r: r, rule: e.addRule(r.Rule), book: books.Find(e.subject(r)).For(a.Text), general: books.General(a.Source)}
 	s.proof = s.proven()
 	s.tell()
 	s.putFirst(s.weigh(e.urgency))
+	s.actions() // last: what is written into them depends on the urgency
 	return r
 }
 
@@ -201,6 +202,9 @@ func maturity(tags []string) string {
 // more. A playbook may speak of them by the ids of another version of ATT&CK.
 func (e *Enricher) subject(r *pb.Report) playbook.Subject {
 	s := playbook.Subject{Rule: r.GetRule().GetName(), Source: r.GetSource()}
+	if r.GetSource() == "" || r.GetSource() == "syscall" {
+		s.Event = eventKind(r.GetEvent().GetType())
+	}
 	techniques := slices.SortedStableFunc(slices.Values(r.GetAttack().GetTechniques()), func(x, y *pb.Technique) int {
 		return len(y.GetId()) - len(x.GetId())
 	})

@@ -66,7 +66,7 @@ func (s *scene) findPlace() {
 		case t.how != "" && (p.grave || p.secret):
 			s.raise(today, t.how+" "+p.holds+".", "a backup or a package made it on purpose")
 		case p.secret, p.grave && !readOnly:
-			s.raise(today, "Access to "+p.holds+".", "a login or a backup uses it")
+			s.raise(today, "Access to "+p.holds+".", usedBy(t.path))
 		default:
 		}
 	}
@@ -154,6 +154,14 @@ func (s *scene) installedModule() bool {
 		return false
 	}
 	return p.GetName() == "modprobe" && !strings.Contains(p.GetCommandLine(), "/") && !strings.Contains(p.GetCommandLine(), " -d") && !s.changedImage()
+}
+
+// usedBy is who has an ordinary use for a sensitive file, as a condition.
+func usedBy(path string) string {
+	if strings.HasPrefix(path, "/proc/") {
+		return "a tool for debugging or monitoring reads it"
+	}
+	return "a login or a backup uses it"
 }
 
 // pathArgument is the argument of the event that the path came from.

@@ -65,7 +65,6 @@ func (s *scene) tell() {
 	}
 	s.r.PossibleImpact = append(s.r.PossibleImpact, told.Impact...)
 	s.r.Meaning = told.Means
-	s.actions()
 	s.tellTimeline()
 }
 

@@ -1,6 +1,9 @@
 package enrich
 
 import (
+	"strings"
+
+	"github.com/falco-reporter/falco-reporter/internal/enrich/playbook"
 	"github.com/falco-reporter/falco-reporter/internal/phrase"
 )
 
@@ -73,4 +76,23 @@ func needsObject(call string) bool {
 		return true
 	}
 	return false
+}
+
+// eventKind is the kind of a system call as playbooks have it, empty for one that is of none.
+func eventKind(call string) string {
+	if strings.HasPrefix(call, "execve") {
+		return playbook.EventProgram
+	}
+	switch did, _ := describe(call); did {
+	case "connected", "accepted a connection", "received data", "sent data":
+		return playbook.EventNetwork
+	}
+	switch call {
+	case "bind", "listen", "socket":
+		return playbook.EventNetwork
+	}
+	if needsObject(call) {
+		return playbook.EventFile
+	}
+	return ""
 }

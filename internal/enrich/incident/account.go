@@ -38,7 +38,7 @@ func (g *group) account() *pb.Report {
 	out.NotShown = g.notShown(ranked, combined)
 	out.HarmlessIf = union(ranked, maxHarmless, (*pb.Report).GetHarmlessIf)
 	out.PossibleImpact = union(ranked, maxImpacts, (*pb.Report).GetPossibleImpact)
-	out.Actions = actions(ranked, g.counts())
+	out.Actions = actions(ranked, g.counts(), out.GetUrgency().GetLevel())
 	out.Alerts = g.alerts()
 	out.Timeline = g.timeline()
 	out.Processes = processes(g.tellings)
@@ -266,15 +266,20 @@ func add(list []string, s string, limit int) []string {
 const maxAlike = 2
 
 // actions are those of all rules, the most urgent alert's first. Of a rule with many alerts each
-// is told once: there is no end to the files that it could be done to.
-func actions(ranked []*telling, counts map[string]uint64) []*pb.Action {
+// is told once: there is no end to the files that it could be done to. Of an alert that is less
+// urgent than the whole, what was to except it is told without the exception itself.
+func actions(ranked []*telling, counts map[string]uint64, level pb.UrgencyLevel) []*pb.Action {
 	var out []*pb.Action
 	for _, t := range ranked {
 		most := maxAlike
 		if counts[t.view.GetRule().GetName()] > manyAlike {
 			most = 1
 		}
+		mine := t.view.GetUrgency().GetLevel()
 		for _, x := range t.view.GetActions() {
+			if x.GetPhase() == pb.Phase_PHASE_TUNE && mine == pb.UrgencyLevel_URGENCY_LEVEL_RECORD && level > mine {
+				x = unfilled(x)
+			}
 			alike, same := 0, false
 			for _, y := range out {
 				if x.GetPhase() == y.GetPhase() && x.GetTitle() == y.GetTitle() {
@@ -288,6 +293,12 @@ func actions(ranked []*telling, counts map[string]uint64) []*pb.Action {
 		}
 	}
 	return out
+}
+
+// unfilled is an action without its snippet, which holds values of the alert: an exception made
+// of them would let the rest of the incident pass.
+func unfilled(a *pb.Action) *pb.Action {
+	return &pb.Action{Phase: a.GetPhase(), Title: a.GetTitle(), Why: a.GetWhy(), Reference: a.GetReference()}
 }
 
 // alerts are the counts and samples by rule, in the order in which the rules came.

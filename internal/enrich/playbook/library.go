@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -97,11 +98,16 @@ type Subject struct {
 	Techniques []string // ids, the most telling first
 	Tactics    []string // ids
 	Source     string
+	// Event is the kind of the event, one of EventKinds; empty is one that is none of them, or
+	// not known, which every playbook may be for.
+	Event string
 }
 
 // Find returns the most specific playbook for a subject, by rule, then technique, then the
-// technique that a sub-technique belongs to, then tactic, then source. From the source's playbook it takes what the specific one lacks: actions for
-// the phases it has none for. Actions about a process are left out where the source says that
+// technique that a sub-technique belongs to, then tactic, then source. A technique's playbook that
+// is for events of other kinds is passed over. From the source's playbook it takes what the
+// specific one lacks: actions for the phases it has none for, and where it speaks of Docker, those
+// for containers of other engines. Actions about a process are left out where the source says that
 // there is none. The result is never nil and must not be changed.
 func (l *Library) Find(s Subject) *Playbook {
 	base := l.General(s.Source)
@@ -112,11 +118,15 @@ func (l *Library) Find(s Subject) *Playbook {
 	out := *specific
 	out.Actions = nil
 	for _, phase := range Phases() {
-		own := specific.in(phase, s.Source)
-		if len(own) == 0 {
-			own = base.in(phase, s.Source)
+		own, more := specific.in(phase, s.Source), base.in(phase, s.Source)
+		switch {
+		case len(own) == 0, slices.Contains(specific.WithSource, phase):
+		case slices.ContainsFunc(own, forCRI) || !slices.ContainsFunc(own, func(a Action) bool { return a.ForDocker() }):
+			more = nil
+		default:
+			more = slices.DeleteFunc(more, func(a Action) bool { return !forCRI(a) })
 		}
-		out.Actions = append(out.Actions, own...)
+		out.Actions = append(append(out.Actions, own...), more...)
 	}
 	return &out
 }
@@ -135,6 +145,11 @@ func (p *Playbook) in(phase, source string) []Action {
 	return out
 }
 
+// speaksOf reports whether the playbook is for events of a kind; an unknown one can be any.
+func (p *Playbook) speaksOf(event string) bool {
+	return len(p.Events) == 0 || event == "" || slices.Contains(p.Events, event)
+}
+
 // General returns the playbook of a source, that of "*" where it has none of its own. It is
 // never nil and must not be changed.
 func (l *Library) General(source string) *Playbook {
@@ -151,13 +166,13 @@ func (l *Library) Specific(s Subject) *Playbook {
 		return p
 	}
 	for _, id := range s.Techniques {
-		if p := l.byKey["technique:"+id]; p != nil {
+		if p := l.byKey["technique:"+id]; p != nil && p.speaksOf(s.Event) {
 			return p
 		}
 	}
 	for _, id := range s.Techniques {
 		parent, _, sub := strings.Cut(id, ".")
-		if p := l.byKey["technique:"+parent]; sub && p != nil {
+		if p := l.byKey["technique:"+parent]; sub && p != nil && p.speaksOf(s.Event) {
 			return p
 		}
 	}

@@ -37,6 +37,13 @@ type Playbook struct {
 	// their own.
 	Source string `yaml:"source" json:"source,omitempty"`
 
+	// Events are the kinds of event that a technique's playbook speaks of; see EventKinds. Empty
+	// is any. A rule can be tagged with techniques that its event has nothing to do with.
+	Events []string `yaml:"events" json:"events,omitempty"`
+	// WithSource are the phases in which the actions of the source's playbook follow those of
+	// this one, instead of being left out for them.
+	WithSource []string `yaml:"with_source" json:"with_source,omitempty"`
+
 	// Means says what a match means, true of every match: one to three sentences.
 	Means string `yaml:"means" json:"means,omitempty"`
 	// NotShown are conclusions that a match does not allow.
@@ -45,6 +52,8 @@ type Playbook struct {
 	HarmlessIf []string `yaml:"harmless_if" json:"harmless_if,omitempty"`
 	// Impact is what could follow if it is not harmless.
 	Impact []string `yaml:"impact" json:"impact,omitempty"`
+	// Cases are texts for some matches only; see [Playbook.For].
+	Cases []Case `yaml:"cases" json:"cases,omitempty"`
 	// Actions are what to do; the order within a phase is kept.
 	Actions []Action `yaml:"actions" json:"actions,omitempty"`
 }
@@ -54,9 +63,10 @@ type Action struct {
 	// Phase is one of Phases.
 	Phase string `yaml:"phase" json:"phase,omitempty"`
 	// When limits the action to alerts from one kind of workload: container, host,
-	// kubernetes (a pod is known), plain_container (a container, and no pod is known) or
-	// process (any of them: Find leaves the action out for alerts of other sources than
-	// system calls). Empty is any.
+	// kubernetes (a pod is known), plain_container (a container, and no pod is known),
+	// cri_container (a plain_container that containerd or CRI-O may run) or process (any of
+	// them: Find leaves the action out for alerts of other sources than system calls). Empty
+	// is any.
 	When string `yaml:"when" json:"when,omitempty"`
 	// Parent limits the action to alerts whose process has a parent of one of these names,
 	// separated by |. Empty is any, and an alert that does not name the parent fits.
@@ -88,6 +98,16 @@ const MaxTitleWords = 8
 func Phases() []string {
 	return []string{"verify", "contain", "collect", "eradicate", "harden", "tune"}
 }
+
+// Kinds of events that a playbook can be for.
+const (
+	EventProgram = "program" // the start of a program
+	EventFile    = "file"    // a call on a file
+	EventNetwork = "network" // a call on a connection or socket
+)
+
+// EventKinds are the kinds of events that Playbook.Events can name.
+func EventKinds() []string { return []string{EventProgram, EventFile, EventNetwork} }
 
 // languages are what snippets can be in.
 func languages() []string { return []string{"sh", "yaml", "json", "ini"} }
@@ -121,6 +141,14 @@ func (p *Playbook) validate() error {
 	need(len(p.HarmlessIf) > 0, "harmless_if is empty")
 	need(len(p.Impact) > 0, "impact is empty")
 	need(len(p.Actions) > 0, "actions is empty")
+	need(!slices.ContainsFunc(p.Events, func(e string) bool { return !slices.Contains(EventKinds(), e) }),
+		"events has %q: want some of %s", p.Events, strings.Join(EventKinds(), ", "))
+	need(!slices.ContainsFunc(p.WithSource, func(phase string) bool { return !slices.Contains(Phases(), phase) }),
+		"with_source has %q: want some of %s", p.WithSource, strings.Join(Phases(), ", "))
+	for i := range p.Cases {
+		err := p.Cases[i].validate()
+		need(err == nil, "case %d: %w", i+1, err)
+	}
 	for _, t := range [...]struct {
 		member string
 		texts  []string
@@ -132,7 +160,7 @@ func (p *Playbook) validate() error {
 		need(slices.Contains(Phases(), a.Phase), "action %d: phase %q is none of %s", i+1, a.Phase, strings.Join(Phases(), ", "))
 		n := len(strings.Fields(a.Title))
 		need(n > 0 && n <= MaxTitleWords, "action %d: the title has %d words, want 1 to %d", i+1, n, MaxTitleWords)
-		need(validWhen(a.When), "action %d: when %q is none of container, host, kubernetes, plain_container, process", i+1, a.When)
+		need(validWhen(a.When), "action %d: when %q is none of container, cri_container, host, kubernetes, plain_container, process", i+1, a.When)
 		need(a.Parent == "" || !slices.ContainsFunc(strings.Split(a.Parent, "|"), notOneWord), "action %d: parent %q is no list of names", i+1, a.Parent)
 		for _, t := range [...][2]string{{"title", a.Title}, {"why", a.Why}, {"parent", a.Parent}, {"tool", a.Tool}, {"reference", a.Reference}} {
 			need(!hasPlaceholder(t[1]), "action %d: %s "+notFilled, i+1, t[0])
@@ -208,6 +236,7 @@ func notOneWord(s string) bool { return s == "" || strings.ContainsAny(s, " \t\r
 const (
 	WhenContainer      = "container"
 	WhenPlainContainer = "plain_container"
+	WhenCRIContainer   = "cri_container"
 	WhenKubernetes     = "kubernetes"
 	WhenHost           = "host"
 	WhenProcess        = "process"
@@ -215,7 +244,7 @@ const (
 
 func validWhen(when string) bool {
 	switch when {
-	case "", WhenContainer, WhenPlainContainer, WhenKubernetes, WhenHost, WhenProcess:
+	case "", WhenContainer, WhenPlainContainer, WhenCRIContainer, WhenKubernetes, WhenHost, WhenProcess:
 		return true
 	}
 	return false

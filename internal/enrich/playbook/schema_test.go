@@ -66,7 +66,7 @@ func TestSchemaHasTheMembersOfTheTypes(t *testing.T) {
 	if err := json.Unmarshal(playbook.Schema(), &schema); err != nil {
 		t.Fatal(err)
 	}
-	for name, of := range map[string]reflect.Type{"playbook": reflect.TypeFor[playbook.Playbook](), "action": reflect.TypeFor[playbook.Action]()} {
+	for name, of := range map[string]reflect.Type{"playbook": reflect.TypeFor[playbook.Playbook](), "case": reflect.TypeFor[playbook.Case](), "action": reflect.TypeFor[playbook.Action]()} {
 		var want, got []string
 		for f := range of.Fields() {
 			want = append(want, f.Tag.Get("yaml"))
@@ -136,9 +136,13 @@ func document(t *rapid.T) any {
 		rapid.SampledFrom([]string{"rule", "technique", "tactic", "source"}).Draw(t, "subject"): "x",
 		"means": "It is.", "harmless_if": []any{"it is"}, "impact": []any{"It could."}, "actions": []any{action},
 	}
+	only := map[string]any{"field": "fd.name", "has": "shadow", "impact": []any{"It could."}}
+	if rapid.Bool().Draw(t, "with case") {
+		book["cases"], book["events"], book["with_source"] = []any{only}, []any{"file"}, []any{"contain"}
+	}
 	doc := map[string]any{"playbooks": []any{book}}
 	for range rapid.IntRange(0, 3).Draw(t, "slips") {
-		to := rapid.SampledFrom([]map[string]any{doc, book, book, action, action, action}).Draw(t, "where")
+		to := rapid.SampledFrom([]map[string]any{doc, book, book, only, only, action, action, action}).Draw(t, "where")
 		key := rapid.SampledFrom(members).Draw(t, "key")
 		if rapid.IntRange(0, 3).Draw(t, "drop") == 0 {
 			delete(to, key)
@@ -153,6 +157,7 @@ func document(t *rapid.T) any {
 var (
 	members = []string{
 		"playbooks", "rule", "technique", "tactic", "source", "means", "not_shown", "harmless_if", "impact", "actions",
+		"events", "with_source", "cases", "field", "is", "has",
 		"phase", "when", "parent", "title", "why", "language", "tool", "snippet", "general", "reference", "unknown",
 	}
 	values = []any{
@@ -161,6 +166,8 @@ var (
 		"{{@time-2h}} {{@rfc3339}}", "{{@time-0h}}", "{{@now}}", "{{a|@time+15m}}", "{{@same:a}}", "{{@same:@time}}", "a|b", "a||b", "a@same:b",
 		[]any{},
 		[]any{"x"},
+		[]any{"file"},
+		[]any{"tune"},
 		[]any{5},
 		[]any{nil},
 		[]any{map[string]any{}},
