@@ -284,7 +284,7 @@ func actions(ranked []*telling, counts map[string]uint64, level pb.UrgencyLevel)
 			for _, y := range out {
 				if x.GetPhase() == y.GetPhase() && x.GetTitle() == y.GetTitle() {
 					alike++
-					same = same || x.GetSnippet() == y.GetSnippet()
+					same = same || x.GetSnippet() == y.GetSnippet() || x.GetSnippet() == ""
 				}
 			}
 			if !same && alike < most && len(out) < maxActions {
