@@ -98,6 +98,10 @@ func (s *scene) raisePrograms() {
 	done := s.outcome() == pb.Outcome_OUTCOME_SUCCEEDED
 	const harmless = "a package or a deployment changed it at that time"
 	switch {
+	case gone && done && strings.HasPrefix(call, "unlink"):
+		s.raise(today, "A program of the system was removed.", harmless)
+	case gone && done:
+		s.raise(today, "A program of the system got another name.", harmless)
 	case gone && strings.HasPrefix(call, "unlink"):
 		s.raise(today, "A program of the system is to be removed.", harmless)
 	case gone:

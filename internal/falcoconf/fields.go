@@ -112,7 +112,7 @@ func (s FieldSet) List() []string {
 			"proc.sid", "proc.sname", "proc.sid.exepath", "proc.vpgid", "proc.loginshellid",
 			"proc.is_exe_upper_layer", "proc.is_exe_from_memfd",
 			"user.name", "user.uid", "user.loginuid", "user.loginname",
-			"container.id", "container.full_id", "container.name",
+			"container.id", "container.full_id", "container.name", "container.type",
 			"container.image.repository", "container.image.tag", "container.image.digest",
 			"container.privileged", "container.start_ts",
 			"k8s.ns.name", "k8s.pod.name", "k8s.pod.uid",

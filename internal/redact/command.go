@@ -115,6 +115,8 @@ func (f *finder) word(c *command, start, end int) int {
 	switch core := w[open:]; {
 	case strings.HasPrefix(core, "--"):
 		next = f.longFlag(c, start+open, end)
+	case len(core) > 1 && core[0] == '-' && open > 0 && w[open-1] != '"' && w[open-1] != '\'':
+		// no flag: not in the midst of a word, and triggers name none such
 	case len(core) > 1 && core[0] == '-':
 		next = f.flag(c, start+open, end)
 	case len(core) > 1 && core[0] == '/' && c.tool.slashFlags:
@@ -458,7 +460,7 @@ func (f *finder) argument(c *command, start, end int, word string) {
 		s, e := value(f.s, start)
 		f.pair(s, e)
 		return
-	case c.tool.keyword != "" && has(c.tool.keyword, word):
+	case c.tool.keyword != "" && has(c.tool.keyword, word) && strings.HasSuffix(f.s[:start], c.tool.near):
 		c.armed, c.skip = true, c.tool.skip
 		return
 	case c.hosts > 0:

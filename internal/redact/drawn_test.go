@@ -19,7 +19,8 @@ var password = rapid.Custom(func(t *rapid.T) string {
 	)
 	first := rapid.StringMatching(`[A-Za-z][A-Za-z0-9]`).Draw(t, "first")
 	parts := rapid.SliceOfN(part, 3, 8).Draw(t, "parts")
-	return first + strings.Join(parts, "") + rapid.StringMatching(`[a-z0-9]{3}`).Draw(t, "last")
+	// No name of a kind of file: such stay.
+	return first + strings.Join(parts, "") + rapid.StringMatching(`[0-9][a-z0-9]{2}`).Draw(t, "last")
 })
 
 // flags are the flags of tools that take a password, written -pX, -p X and --password[=]X:

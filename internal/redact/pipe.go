@@ -11,11 +11,11 @@ func (f *finder) pipes() {
 		case strings.HasPrefix(f.s[i:], "||") || strings.HasPrefix(f.s[i:], "<<<<"):
 			i++
 		case f.s[i] == '|':
-			if users, ok := readsSecret(f.s[i+1 : commandEnd(f.s, i+1)]); ok {
+			if users, ok := readsSecret(f.s[i:commandEnd(f.s, i+1)]); ok {
 				f.written(commandStart(f.s, i), i, users)
 			}
 		case strings.HasPrefix(f.s[i:], "<<<"):
-			if users, ok := readsSecret(f.s[commandStart(f.s, i):i]); ok {
+			if users, ok := readsSecret(f.s[commandStart(f.s, i) : i+len("<<<")]); ok {
 				at := i + len("<<<")
 				for at < len(f.s) && f.s[at] == ' ' {
 					at++
@@ -78,8 +78,9 @@ func commandStart(s string, i int) int {
 }
 
 // readsSecret reports whether a command reads a secret from its input, and whether as lines
-// of user:secret.
-func readsSecret(command string) (users, ok bool) {
+// of user:secret. The operator before or behind it belongs to it.
+func readsSecret(text string) (users, ok bool) {
+	command := strings.Trim(text, "|<")
 	isSudo, isCommand, isContainer := false, true, false
 	for w := range strings.FieldsSeq(command) {
 		w = strings.Trim(w, "\"'`()”“")
@@ -88,7 +89,7 @@ func readsSecret(command string) (users, ok bool) {
 		case name == "chpasswd":
 			return true, true
 		case name == "smbpasswd" || name == "cryptsetup" || name == "vncpasswd",
-			isCommand && (name == "passwd" || name == "kinit" || name == "su"), isContainer && (w == "passwd" || w == "secret"),
+			isCommand && (name == "passwd" || name == "kinit" || name == "su" && announcesSu(text)), isContainer && (w == "passwd" || w == "secret"),
 			isSudo && len(w) > 1 && w[0] == '-' && w[1] != '-' && strings.IndexByte(w, 'S') > 0, isSudo && w == "--stdin",
 			isInputFlag(w):
 			return false, true
@@ -98,6 +99,17 @@ func readsSecret(command string) (users, ok bool) {
 		isCommand = isCommand && (isPrefix(name) || strings.HasPrefix(w, "-") || strings.Contains(w, "="))
 	}
 	return false, false
+}
+
+// announcesSu reports whether a command has what triggers name for su: its name alone is too
+// short for one.
+func announcesSu(command string) bool {
+	for _, t := range [...]string{"|su", "| su", "/su ", "su -", "su root", "<<<"} {
+		if strings.Contains(command, t) {
+			return true
+		}
+	}
+	return false
 }
 
 // isInputFlag reports whether a flag says that a secret is read from standard input.

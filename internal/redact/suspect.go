@@ -10,8 +10,8 @@ const triggers = "pass pwd secret token key auth cred cookie sig= signature psk 
 	"dckr_pat_ dop_v1_ hvs. sg. pypi- shpat_ ls0tls1 " +
 	"$1$ $5$ $6$ $7$ $y$ $2a$ $2b$ $2y$ $gy$ $apr1$ $argon2 " +
 	"_pat= _pat: _pat; _pat\" _pat' _pat] _pat\\ _pat\t _pat\n _pat\r _pat\v _pat\f hooks.slack.com /api/webhooks/ webhook.office.com/ api.telegram.org/bot " +
-	"assword _pw; -opw -xp; mc;a obscure radtest snmp hdparm cloudflared sqlplus sqlldr expdp impdp rman;target " +
-	"|;kinit su;- su;root cargo;login samba-tool -hashes put-par ftp;- encrypt_string " +
+	"assword _pw; -opw -xp; alias obscure radtest snmp hdparm cloudflared sqlplus sqlldr expdp impdp rman " +
+	"kinit |su |;su /su; su;- su;root cargo;login samba-tool -hashes put-par ftp;- encrypt_string " +
 	"identified net;user net;use rabbitmqctl vault; redis-cli /p: /gp: /pth: -user -hmac curl ldap usermod useradd zip;- sudo;- <<< cryptsetup keygen"
 
 // flagTriggers are the letters of the short flags that carry secrets in some tool, behind
@@ -50,7 +50,7 @@ func newSuspicion() *suspicion {
 	for _, t := range splitFields(triggers) {
 		s.watch(t)
 	}
-	for _, before := range []byte(" \t\n\"'") {
+	for _, before := range []byte(" \t\n\r\v\f\"'") {
 		for _, flag := range []byte(flagTriggers) {
 			s.watch(string([]byte{before, '-', flag}))
 		}

@@ -29,7 +29,10 @@ type tool struct {
 	// keyword is an argument behind which a secret stands, skip arguments further on; with
 	// skip -1 it is the last argument of all. Several keywords stand as words do.
 	keyword string
-	skip    int
+	// near is what must stand right before a keyword, for tools whose trigger is both: the
+	// keyword counts nowhere else.
+	near string
+	skip int
 	// hosts is how many arguments are names of hosts, and no programs.
 	hosts int
 	// isSQL says that arguments hold statements, with semicolons in them.
@@ -144,7 +147,7 @@ func toolNamed(name string) (t tool, ok bool) {
 	case "groupmod", "groupadd":
 		return tool{secret: "p", takes: "gKnRP"}, true
 	case "net":
-		return tool{switches: true, percent: "U", takes: "SIWpsn", keyword: " user use ", skip: 1}, true
+		return tool{switches: true, percent: "U", takes: "SIWpsn", keyword: " user use ", near: "net ", skip: 1}, true
 	case "smbclient", "rpcclient", "smbget", "smbtree", "smbcacls", "smbcquotas", "wmic", "winexe", "pth-winexe":
 		return tool{percent: "U", takes: "ILWnspcDTmOt"}, true
 	case "samba-tool":
@@ -174,11 +177,11 @@ func toolNamed(name string) (t tool, ok bool) {
 	case "rclone":
 		return tool{keyword: " pass pass2 password obscure secret_access_key client_secret token "}, true
 	case "mc":
-		return tool{keyword: " set ", skip: 3, kind: CloudKey}, true
+		return tool{keyword: " alias ", skip: 4, kind: CloudKey}, true
 	case "b2":
 		return tool{keyword: " authorize-account ", skip: 1, kind: CloudKey}, true
 	case "cargo":
-		return tool{keyword: " login ", kind: Token}, true
+		return tool{keyword: " login ", near: "cargo ", kind: Token}, true
 	case "cloudflared":
 		return tool{keyword: " install ", kind: Token}, true
 	case "snyk":
