@@ -31,6 +31,7 @@ type words struct {
 	text       [maxName]byte
 	start, end [16]uint8
 	n          int
+	length     int // of the name
 	// isPAT says that the name ends like that of a personal access token.
 	isPAT bool
 }
@@ -39,6 +40,7 @@ type words struct {
 // password. Beyond the room for them, the last word is replaced.
 func (w *words) split(name string) {
 	inWord := false
+	w.length = len(name)
 	for i := range len(name) {
 		b := name[i]
 		if !isLetter(b) {
@@ -62,6 +64,9 @@ func (w *words) word(i int) string { return string(w.text[w.start[i]:w.end[i]]) 
 func (w *words) kind(i int) Kind {
 	text := w.text[w.start[i]:w.end[i]]
 	last := i == w.n-1
+	if strings.HasSuffix(string(text), "pw") && int(w.end[i]) != w.length {
+		return "" // triggers name it at the end alone: pw8 is none
+	}
 	switch string(text) {
 	case "pass", "pw":
 		if last && !w.isCounted(i) {

@@ -9,7 +9,7 @@ const triggers = "pass pwd secret token key auth cred cookie sig= signature psk 
 	"akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- glsa_ xox sk- k_live_ k_test_ aiza ya29. eyj npm_ " +
 	"dckr_pat_ dop_v1_ hvs. sg. pypi- shpat_ ls0tls1 " +
 	"$1$ $5$ $6$ $7$ $y$ $2a$ $2b$ $2y$ $gy$ $apr1$ $argon2 " +
-	"_pat= _pat: _pat; _pat\" _pat' _pat] _pat\\ _pat\t _pat\n _pat\r _pat\v _pat\f hooks.slack.com /api/webhooks/ webhook.office.com/ api.telegram.org/bot " +
+	"_pat= _pat: _pat; _pat\" _pat' _pat] _pat\\ hooks.slack.com /api/webhooks/ webhook.office.com/ api.telegram.org/bot " +
 	"assword _pw; -opw -xp; alias obscure radtest snmp hdparm cloudflared sqlplus sqlldr expdp impdp rman " +
 	"kinit |su |;su /su; su;- su;root cargo;login samba-tool -hashes put-par ftp;- encrypt_string " +
 	"identified net;user net;use rabbitmqctl vault; redis-cli /p: /gp: /pth: -user -hmac curl ldap usermod useradd zip;- sudo;- <<< cryptsetup keygen"
@@ -50,7 +50,7 @@ func newSuspicion() *suspicion {
 	for _, t := range splitFields(triggers) {
 		s.watch(t)
 	}
-	for _, before := range []byte(" \t\n\r\v\f\"'") {
+	for _, before := range []byte(" \"'") {
 		for _, flag := range []byte(flagTriggers) {
 			s.watch(string([]byte{before, '-', flag}))
 		}
@@ -111,12 +111,16 @@ func (s *suspicion) probe(a, b byte, p probe) {
 
 func pair(a, b byte) uint16 { return uint16(a) | uint16(b)<<8 }
 
-// cases are the spellings of a letter.
+// cases are the spellings of a letter, and of a space.
 func cases(b byte) []byte {
-	if 'a' <= b && b <= 'z' {
+	switch {
+	case 'a' <= b && b <= 'z':
 		return []byte{b, b - 'a' + 'A'}
+	case b == ' ':
+		return []byte(" \t\n\r\v\f") // as isSpace
+	default:
+		return []byte{b}
 	}
-	return []byte{b}
 }
 
 // rarity grows with how rarely a byte stands in English and in command lines.
@@ -169,10 +173,11 @@ func confirm(s string, i int, probes []probe) bool {
 	return false
 }
 
-// equalFold reports whether a is b, which is in lower case and as long, in any case of ASCII.
+// equalFold reports whether a is b, which is in lower case and as long, in any case of ASCII and
+// with any white space for a space.
 func equalFold(a, b string) bool {
 	for i := range len(b) {
-		if lower(a[i]) != b[i] {
+		if lower(a[i]) != b[i] && (b[i] != ' ' || !isSpace(a[i])) {
 			return false
 		}
 	}
