@@ -128,7 +128,8 @@ func TestSQLiteReadsDamage(t *testing.T) {
 	if got, err := j.ReadReports(t.Context(), journal.Cursor{}, 1<<20); !errors.Is(err, journal.ErrDamaged) {
 		t.Errorf("ReadReports: %d, %v", len(got), err)
 	}
-	if got := statsOf(t, j); !strings.Contains(got.Failure, "a part of it cannot be read") || !strings.Contains(got.Failure, "journal check") {
+	// The work of every second may have found the damage first.
+	if got := statsOf(t, j); !strings.Contains(got.Failure, "a part of it cannot be read") && !strings.Contains(got.Failure, "is damaged") || !strings.Contains(got.Failure, "journal check") {
 		t.Errorf("stats are %+v", got)
 	}
 }

@@ -17,7 +17,7 @@ func TestAnAccountIsBounded(t *testing.T) {
 	var alerts []*alert.Alert
 	for i := range 40 {
 		f := process(100+i, 50, "p", "sh")
-		f["proc.cmdline"] = strings.Repeat(strconv.Itoa(i)+" ", 1<<19)
+		f["proc.cmdline"] = strings.Repeat(strconv.Itoa(i)+" ", 1<<17)
 		alerts = append(alerts, made(t, time.Duration(i)*time.Millisecond, "R"+strconv.Itoa(i%20), "Notice", f))
 	}
 	for _, r := range joined(t, incident.Options{}, alerts) {
