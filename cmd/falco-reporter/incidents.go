@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/falco-reporter/falco-reporter/internal/enrich"
 	"github.com/falco-reporter/falco-reporter/internal/enrich/incident"
+	"github.com/falco-reporter/falco-reporter/internal/userfile"
 )
 
 // incidentFlags are the flags that say how alerts become incidents.
@@ -78,14 +78,23 @@ type silence struct {
 	Why       string    `yaml:"why"`
 }
 
-// maxSilences bounds how many silences there may be: each is compared with every alert.
-const maxSilences = 1000
+const (
+	// maxSilences bounds how many silences there may be: each is compared with every alert.
+	maxSilences = 1000
+	// maxSilencesBytes and maxSilencesSeparators bound their file, and with it the memory that it
+	// takes to read: the latter some 60 MB.
+	maxSilencesBytes      = 1 << 20
+	maxSilencesSeparators = 50_000
+)
 
 // readSilences reads a file of silences. Every one that is wrong is named.
 func readSilences(name string) ([]incident.Silence, error) {
-	data, err := os.ReadFile(name) //nolint:gosec // the user names the file
+	data, err := userfile.Read(name, maxSilencesBytes)
 	if err != nil {
 		return nil, err
+	}
+	if n := userfile.YAMLSeparators(data); n > maxSilencesSeparators {
+		return nil, fmt.Errorf("%s: %d YAML separators are more than the %d there may be", name, n, maxSilencesSeparators)
 	}
 	var file struct {
 		Silences []silence `yaml:"silences"`
