@@ -115,11 +115,41 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	for {
-		last := w.join.End(batch)
+		last, err := w.due(ctx, func() []*pb.Report { return w.join.End(batch) })
+		if err != nil {
+			return err
+		}
 		if err := w.write(ctx, w.journal.Done(), 0, last); err != nil || len(last) == 0 {
 			return err
 		}
 	}
+}
+
+// due is what the Joiner has to tell by itself. Where making that panics, which is a defect, all
+// open incidents are forgotten: each alert of theirs stands in a report already, and the same
+// panic would come again with every start.
+func (w *Worker) due(ctx context.Context, tell func() []*pb.Report) ([]*pb.Report, error) {
+	out, err := guarded(tell)
+	if err == nil {
+		return out, nil
+	}
+	w.log.Error("telling of incidents failed; those that were open grow no more, and new ones begin", "error", err)
+	states, err := w.states(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.beginAnew(states)
+	return nil, nil
+}
+
+// guarded calls a function; a panic is an error.
+func guarded(tell func() []*pb.Report) (out []*pb.Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return tell(), nil
 }
 
 // atEnd reports whether every alert of the alert log is accounted for.
@@ -136,11 +166,10 @@ func (w *Worker) restore(ctx context.Context) error {
 	if w.joiner == nil {
 		return nil
 	}
-	states, err := w.journal.States(ctx)
+	states, err := w.states(ctx)
 	if err != nil {
-		return fmt.Errorf("read the state of incidents: %w", err)
+		return err
 	}
-	states = slices.DeleteFunc(states, func(s journal.State) bool { return !strings.HasPrefix(s.Key, StatePrefix) })
 	err = w.takeUp(states, func(id alert.ID) (*alert.Alert, *pb.Report, bool) {
 		e, err := w.journal.Alert(ctx, id)
 		if err != nil {
@@ -154,11 +183,25 @@ func (w *Worker) restore(ctx context.Context) error {
 	// A state that cannot be read must not keep the daemon down: the alerts of these incidents have
 	// their reports, which just do not grow any more.
 	w.log.Error("the incidents that were open could not be taken up; new ones begin", "states", len(states), "error", err)
+	w.beginAnew(states)
+	return nil
+}
+
+// states are those that Joiners have kept.
+func (w *Worker) states(ctx context.Context) ([]journal.State, error) {
+	states, err := w.journal.States(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of incidents: %w", err)
+	}
+	return slices.DeleteFunc(states, func(s journal.State) bool { return !strings.HasPrefix(s.Key, StatePrefix) }), nil
+}
+
+// beginAnew makes an empty Joiner, and has the states of the one before deleted.
+func (w *Worker) beginAnew(states []journal.State) {
 	w.join = w.joiner()
 	for _, s := range states {
 		w.stale = append(w.stale, journal.State{Key: s.Key})
 	}
-	return nil
 }
 
 // takeUp has a new Joiner take up states; a panic on the way is an error.
@@ -194,7 +237,11 @@ func (w *Worker) step(ctx, wait context.Context) error {
 			return errEnd
 		}
 		if end {
-			return w.write(ctx, w.journal.Done(), 0, w.join.Advance(now))
+			told, err := w.due(ctx, func() []*pb.Report { return w.join.Advance(now) })
+			if err != nil {
+				return err
+			}
+			return w.write(ctx, w.journal.Done(), 0, told)
 		}
 		entries, err = w.journal.ReadAlerts(wait, w.journal.Done(), batch)
 	}

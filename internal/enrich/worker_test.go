@@ -213,6 +213,69 @@ func TestStateThatCannotBeTakenUp(t *testing.T) {
 	})
 }
 
+// faulty is a Joiner that fails when it is to tell something by itself. The first one has
+// something to tell, and keeps a state.
+type faulty struct {
+	enrich.Joiner
+	first bool
+}
+
+func (f *faulty) Restore(s []journal.State, _ func(alert.ID) (*alert.Alert, *pb.Report, bool)) error {
+	f.first = f.first || len(s) > 0
+	return nil
+}
+
+func (f *faulty) Add(_ uint64, _ *alert.Alert, r *pb.Report) []*pb.Report { return []*pb.Report{r} }
+func (f *faulty) Next() (time.Time, bool)                                 { return time.Now(), f.first }
+
+func (f *faulty) Advance(time.Time) []*pb.Report { panic("injected") } //nolint:forbidigo // the fault
+
+func (f *faulty) End(int) []*pb.Report {
+	if f.first {
+		panic("injected") //nolint:forbidigo // the fault
+	}
+	return nil
+}
+
+func (f *faulty) Changed() []journal.State {
+	if !f.first {
+		return nil
+	}
+	return []journal.State{{Key: enrich.StatePrefix + "k", Data: []byte("x")}}
+}
+
+// TestTellingThatFails does not end the daemon, neither in time nor at the end of the input, and
+// what it failed on is not taken up again.
+func TestTellingThatFails(t *testing.T) {
+	e := enricher(t)
+	for name, wait := range map[string]time.Duration{"in time": time.Minute, "at the end": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := journal.NewMemory(journal.MemoryOptions{})
+				made := 0
+				w := enrich.NewWorker(j, e, func() enrich.Joiner { made++; return &faulty{first: made == 1} }, slog.New(slog.DiscardHandler))
+				done := make(chan error, 1)
+				go func() { done <- w.Run(t.Context()) }()
+				for n := range 2 {
+					if _, err := j.AppendAlerts(t.Context(), numbered(t, n, 1)); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					<-time.After(wait)
+				}
+				w.End()
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				states, err := j.States(t.Context())
+				if got := fmt.Sprint(reported(t, j)); err != nil || len(states) != 0 || made != 2 || got != "[rule 0 rule 1]" {
+					t.Errorf("reports %s, %d states, %d Joiners, %v", got, len(states), made, err)
+				}
+			})
+		})
+	}
+}
+
 // hoarder is a Joiner whose state is too large for any journal.
 type hoarder struct{ enrich.Joiner }
 
